@@ -1,0 +1,48 @@
+"""Packaging: one name, ``treesent``, goes into site-packages.
+
+``pipelines/`` and ``embeddings/`` stand at the top of the repository, where people look for them, and
+are installed as the data packages ``treesent.pipelines`` and ``treesent.embeddings``.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+EXTRAS = {
+    "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
+    "transformers": ["transformers>=4.45"],
+    "test": ["pytest>=8", "hypothesis>=6.100", "setuptools>=68", "wheel"],
+    "dev": ["ruff>=0.9", "mypy>=1.14"],
+}
+
+setup(
+    name="treesent",
+    version="0.1.0",
+    description="Sentiment of every phrase, inside spaCy",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["treesent", "treesent.*"]), "treesent.pipelines", "treesent.embeddings"],
+    package_dir={"treesent.pipelines": "pipelines", "treesent.embeddings": "embeddings"},
+    package_data={
+        "treesent": ["py.typed", "projector/*.html", "projector/*.js", "projector/*.css"],
+        "treesent.pipelines": ["*.cfg", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
+        "treesent.embeddings": ["*.toml", "*.cfg", "*.md", "*.txt"],
+    },
+    install_requires=[
+        "spacy>=3.8,<4",
+        "torch>=2.6",
+        "datasets>=3",
+        "gensim>=4.3.3",
+        "numpy>=2",
+        "pyarrow>=17",
+        "safetensors>=0.4.5",
+    ],
+    extras_require=EXTRAS,
+    entry_points={
+        "spacy_factories": ["treesent = treesent.component:make_treesent"],
+        "spacy_architectures": ["treesent.TreeLSTM.v1 = treesent.architectures:tree_lstm"],
+    },
+)
