@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent
 EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
     "transformers": ["transformers>=4.45"],
-    "test": ["pytest>=8", "hypothesis>=6.100", "setuptools>=68", "wheel"],
+    "test": ["pytest>=8", "hypothesis>=6.100", "playwright>=1.50", "setuptools>=68", "wheel"],
     "dev": ["ruff>=0.9", "mypy>=1.14"],
 }
 
