@@ -1,0 +1,1 @@
+"""Data: treebanks, tables of texts, and batches."""
