@@ -1,0 +1,1 @@
+"""Tables of word vectors: read, trained, joined, judged."""

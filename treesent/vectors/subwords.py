@@ -1,0 +1,186 @@
+"""A vector for a word that the table lacks, from its pieces: a bag of hashed character n-grams.
+
+Zhao, Mudgal and Liang 2018, "Generalizing Word Embeddings using Bag of Subwords" (EMNLP), equations 1 and 2.
+A piece is known by its FNV-1a hash, so that no strings are stored. Instead of folding all pieces into a few
+buckets, where rare pieces disturb common ones, the table keeps the pieces that most words share and drops
+the rest: the size is the same, and what is kept has a row of its own.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from treesent.errors import VectorsError
+from treesent.vectors.quantise import dequantise, quantise_rows
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+UInt32 = npt.NDArray[np.uint32]
+
+ANY = 0
+_FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
+_LONGEST_WORD = 48
+_URL = re.compile(r"^(?:\w+://|www\.)|\.(?:com|org|net|edu|gov|html?)\b")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """The pieces of many words, in no order.
+
+    :param owner: the word each piece is of. *Shape:* ``(n_pieces,)``.
+    :param hashes: *Shape:* ``(n_pieces,)``.
+    """
+
+    owner: Int64
+    hashes: UInt32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubwordVectors:
+    """Vectors of word pieces; a word's vector is that of every word (row 0) plus the mean of its pieces.
+
+    :param hashes: the pieces kept, sorted; the first is not looked up. *Shape:* ``(n_pieces,)``.
+    :param matrix: float32, float16 or int8; row 0 belongs to every word. *Shape:* ``(n_pieces, width)``.
+    :param scale: what an int8 row is multiplied by, or None. *Shape:* ``(n_pieces,)``.
+    :param shortest: characters of the shortest n-gram, with the marks of the word's ends.
+    :param longest: characters of the longest.
+    """
+
+    hashes: UInt32
+    matrix: npt.NDArray[Any]
+    scale: Float32 | None
+    shortest: int
+    longest: int
+
+    def __post_init__(self) -> None:
+        """Refuse parts that disagree."""
+        if self.matrix.ndim != 2 or len(self.hashes) != len(self.matrix) or not len(self.hashes):
+            raise VectorsError(f"{self.hashes.shape} pieces for vectors of shape {self.matrix.shape}")
+        if (self.scale is not None) != (self.matrix.dtype == np.int8):
+            raise VectorsError("int8 pieces need a scale for each row, and only they take one")
+
+    @property
+    def width(self) -> int:
+        """How many numbers a vector has."""
+        return int(self.matrix.shape[1])
+
+    def __len__(self) -> int:
+        """How many pieces have a vector."""
+        return len(self.hashes)
+
+    def vectors(self, words: Sequence[str]) -> Float32:
+        """Vectors of words from their pieces; a word with no known piece gets the vector of every word.
+
+        :param words: normalised.
+        :returns: *Shape:* ``(n_words, width)``.
+        """
+        out = np.repeat(self._dense(np.zeros(1, np.int64)), len(words), axis=0)
+        if not len(words):
+            return out
+        owner, piece = self.known(words)
+        if not len(owner):
+            return out
+        starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
+        counts = np.diff(np.r_[starts, len(owner)])
+        out[owner[starts]] += np.add.reduceat(self._dense(piece), starts, axis=0) / counts[:, None]
+        return out
+
+    def known(self, words: Sequence[str]) -> tuple[Int64, Int64]:
+        """The rows of the words' known pieces: (word, row) pairs sorted by word."""
+        pieces = pieces_of(words, self.shortest, self.longest)
+        place = np.searchsorted(self.hashes[1:], pieces.hashes) + 1
+        place[place == len(self.hashes)] = 0
+        kept = np.flatnonzero((self.hashes[place] == pieces.hashes) & (place > 0))
+        kept = kept[np.argsort(pieces.owner[kept], kind="stable")]
+        return pieces.owner[kept], place[kept]
+
+    def _dense(self, rows: Int64) -> Float32:
+        if self.scale is None:
+            return self.matrix[rows].astype(np.float32, copy=False)
+        return dequantise(self.matrix[rows], self.scale[rows])
+
+    def half(self) -> Self:
+        """The same in float16."""
+        matrix = self._dense(np.arange(len(self))).astype(np.float16)
+        return type(self)(self.hashes, matrix, None, self.shortest, self.longest)
+
+    def quantise(self) -> Self:
+        """The same in int8 with one scale a row."""
+        matrix, scale = quantise_rows(self._dense(np.arange(len(self))))
+        return type(self)(self.hashes, matrix, scale, self.shortest, self.longest)
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """The same as named arrays."""
+        lengths = np.array([self.shortest, self.longest], np.int64)
+        arrays = {"hashes": self.hashes, "matrix": self.matrix, "lengths": lengths}
+        return arrays if self.scale is None else arrays | {"scale": self.scale}
+
+    @classmethod
+    def from_tensors(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """The pieces of :meth:`tensors`."""
+        missing = {"hashes", "matrix", "lengths"} - arrays.keys()
+        if missing:
+            raise VectorsError(f"the subwords lack {sorted(missing)}: build the table again")
+        shortest, longest = arrays["lengths"].tolist()
+        return cls(arrays["hashes"], arrays["matrix"], arrays.get("scale"), shortest, longest)
+
+
+def fnv1a(text: str) -> int:
+    """The 32-bit FNV-1a hash of a text's code points; for ASCII, that of its bytes."""
+    value = int(_FNV_OFFSET)
+    for character in text:
+        value = ((value ^ ord(character)) * int(_FNV_PRIME)) & 0xFFFFFFFF
+    return value
+
+
+def kind_of(word: str) -> str:
+    """What sort of token this is: what is left to say of a number, an address or an emoji."""
+    if _URL.search(word):
+        return "address"
+    if word[:1] in "@#" and len(word) > 1:
+        return word[0]
+    if word.isalpha():
+        return "word" if word.isascii() else "foreign"
+    digits = any(character.isdigit() for character in word)
+    letters = any(character.isalpha() for character in word)
+    if digits:
+        return "mixed" if letters else "number"
+    if letters:
+        return "hyphen" if "-" in word else "compound"
+    return "mark" if word.isascii() else "symbol"
+
+
+def pieces_of(words: Sequence[str], shortest: int, longest: int) -> Pieces:
+    """The hashes of the words' character n-grams, ``<`` and ``>`` marking the ends, and of their kinds.
+
+    All digits are one digit. Vectorised over the words: one pass for each length of n-gram.
+
+    :param words: normalised.
+    """
+    wrapped = [f"<{word[:_LONGEST_WORD]}>" for word in words]
+    codes = np.frombuffer("".join(wrapped).encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
+    codes[(codes >= ord("0")) & (codes <= ord("9"))] = ord("0")
+    lengths = np.fromiter(map(len, wrapped), np.int64, len(wrapped))
+    owner = np.repeat(np.arange(len(wrapped)), lengths)
+    position = np.arange(len(codes))
+    left = np.cumsum(lengths)[owner] - position
+    hashes = np.full(len(codes), _FNV_OFFSET)
+    owners, found = [np.arange(len(words))], [_kinds(words)]
+    for n in range(1, longest + 1):
+        fits = left[position] >= n
+        position, hashes = position[fits], hashes[fits]
+        hashes = (hashes ^ codes[position + n - 1]) * _FNV_PRIME
+        if n >= shortest:
+            owners.append(owner[position])
+            found.append(hashes)
+    return Pieces(np.concatenate(owners), np.concatenate(found))
+
+
+def _kinds(words: Sequence[str]) -> UInt32:
+    kinds = [kind_of(word) for word in words]
+    hashes = {kind: fnv1a(f"\0{kind}") for kind in set(kinds)}
+    return np.fromiter((hashes[kind] for kind in kinds), np.uint32, len(kinds))
