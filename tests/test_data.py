@@ -52,7 +52,7 @@ def test_quotes_are_literal_in_tsv_unless_asked(tmp_path):
 
 def test_quoted_fields_hold_line_ends(tmp_path):
     rows = list(read_rows(write(tmp_path / "a.csv", 'text,label\n"one\ntwo",1\nx,2\n')))
-    assert [(r.number, r.line, r.values["text"]) for r in rows] == [(1, 3, "one\ntwo"), (2, 4, "x")]
+    assert [(r.number, r.line, r.values["text"]) for r in rows] == [(1, 2, "one\ntwo"), (2, 4, "x")]
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,12 @@ def test_quoted_fields_hold_line_ends(tmp_path):
         ("a.csv", b"text,label\nok,1\nna\xefve,1\nok,1\n", "not UTF-8: byte 0xef at character 3"),
         ("a.csv", b"text,label\nok,1\nonly\nok,1\n", "1 columns where the header has 2"),
         ("a.csv", b"text,label\nok,1\na,b,c\nok,1\n", "3 columns where the header has 2"),
-        ("a.csv", b'text,label\nok,1\n"a"b,1\nok,1\n', "cannot be read"),
-        ("a.csv", b"text,label\nok,1\n" + b"x" * 140_000 + b",1\nok,1\n", "field larger than field limit"),
+        ("a.csv", b'text,label\nok,1\n"a"b,1\nok,1\n', "after the closing quote"),
+        ("a.csv", b'text,label\nok,1\n"a,1\nok,1\n', "never closed"),
+        ("a.csv", b"text,label\nok,1\na\0b,1\nok,1\n", "NUL"),
         ("a.jsonl", b'{"text":"ok"}\n{"text":\n{"text":"ok"}\n', "broken JSON"),
+        ("a.jsonl", b'{"text":"ok"}\n{"text":NaN}\n{"text":"ok"}\n', "NaN is not a JSON value"),
+        ("a.jsonl", b'{"text":"ok"}\n{"text":"\\ud800"}\n{"text":"ok"}\n', "surrogate"),
         ("a.jsonl", b'{"text":"ok"}\n["a"]\n{"text":"ok"}\n', "a JSON object expected, found list"),
         ("a.jsonl", b'{"text":"ok"}\n{"txt":"a"}\n{"text":"ok"}\n', "no column 'text'"),
         ("a.jsonl", b'{"text":"ok"}\n' + b"[" * 100_000 + b'\n{"text":"ok"}\n', "broken JSON"),
@@ -79,13 +82,25 @@ def test_a_bad_row_does_not_end_the_file(tmp_path, name, content, fault):
     assert {row.values["text"] for row in rows[::2]} == {"ok"}
 
 
+def test_the_record_comes_along_as_it_stands(tmp_path):
+    path = write(tmp_path / "a.csv", b'text,n\r\n"a ""b""\r\nc",1\r\nna\xefve,2')
+    rows = list(read_rows(path))
+    assert [row.raw.encode("utf-8", "surrogateescape") for row in rows] == [
+        b'"a ""b""\r\nc",1',
+        b"na\xefve,2",
+    ]
+    long = "x" * 1_000_000
+    assert next(read_rows(write(path, f'text\n"{long}"\n'))).values == {"text": long}
+    assert [row.number for row in read_rows(path, skip=1)] == []
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", "", "empty; a header"),
         ("a.csv", "txt,label\na,1\n", "no column 'text'; did you mean 'txt'?"),
         ("a.csv", "text,text\na,1\n", "'text' stands twice"),
-        ("a.csv", b"te\xffxt,label\na,1\n", "header is not UTF-8"),
+        ("a.csv", b"te\xffxt,label\na,1\n", "header is refused: not UTF-8"),
         ("a.parquet", "no parquet", "no parquet file"),
         ("a.jsonl.gz", "no gzip", "cut short or damaged"),
         ("a.xls", "", "the suffix '.xls' names no kind"),
@@ -118,6 +133,7 @@ def test_labels_are_integers_or_names_and_empty_texts_are_counted(tmp_path):
 @pytest.mark.parametrize("value", [3, -1, "3", "1.5", "goood", None, True, "", [1], 1.5, 1e400, "nan"])
 def test_a_bad_label_is_named_with_its_row(tmp_path, value):
     path = write(tmp_path / "a.jsonl", "")
-    path.write_text(json.dumps({"text": "a", "label": 1}) + "\n" + json.dumps({"text": "b", "label": value}))
+    bad = json.dumps({"text": "b", "label": value}).replace("Infinity", "1e400")
+    path.write_text(json.dumps({"text": "a", "label": 1}) + "\n" + bad)
     with pytest.raises(DataError, match=r"row 2 \(line 2\): 'label' is .* from 0 to 2 or one of 'bad'"):
         read_labelled(path, names=["bad", "so-so", "good"])

@@ -5,16 +5,18 @@ caller decides whether that stops the run. Memory stays flat, whatever the lengt
 """
 
 import bz2
-import csv
 import difflib
 import gzip
 import json
 import lzma
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
+from treesent.data.separated import Record, read_records
 from treesent.errors import DataError
 
 KINDS = ("txt", "csv", "tsv", "jsonl", "parquet")
@@ -30,11 +32,15 @@ class Row:
     number: int
     """One-based; a header is not counted."""
     line: int
-    """One-based line of the file where the record ends (the number of the row in a parquet file)."""
+    """One-based line of the file where the record begins (the number of the row in a parquet file)."""
     values: dict[str, Any] = field(default_factory=dict)
     """Column to value: text in csv and tsv, any JSON value elsewhere. Empty where there is a fault."""
     fault: str | None = None
     """Why the record cannot be read, or None."""
+    raw: Any = None
+    """The record as it stands in the file, without its line end; a byte that is not UTF-8 is a lone surrogate
+    (``raw.encode("utf-8", "surrogateescape")`` gives the bytes back). In parquet the pair of the record batch
+    and the row's index in it."""
 
 
 def table_kind(path: str | Path) -> str:
@@ -60,6 +66,8 @@ def read_rows(
     *,
     need: Sequence[str] = (),
     quoted_tsv: bool = False,
+    convert: Sequence[str] | None = None,
+    skip: int = 0,
 ) -> Iterator[Row]:
     r"""Read a table row by row.
 
@@ -75,6 +83,9 @@ def read_rows(
     :param need: columns that must be there. A missing one is an error at once where the table has a header,
         and the fault of the row in ``jsonl``.
     :param quoted_tsv: read ``"`` in tsv as csv does.
+    :param convert: the columns of a parquet file that are wanted as Python values; all where None. The others
+        stay in ``raw``.
+    :param skip: rows, good and bad, to leave out at the start.
     :raises DataError: the file is missing, has no header, or lacks a needed column.
     """
     name = str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "<stream>"))
@@ -83,13 +94,15 @@ def read_rows(
     if kind not in KINDS:
         raise DataError(f"{name}: {kind!r} is no kind of table; known: {' '.join(KINDS)}")
     if kind == "parquet":
-        return _parquet(source, name, need)
+        return _parquet(source, name, need, convert, skip)
     lines = _lines(source, name)
     if kind == "txt":
-        return _text(lines, need, name)
-    if kind == "jsonl":
-        return _jsonl(lines, need)
-    return _separated(lines, name, "," if kind == "csv" else "\t", need, kind == "csv" or quoted_tsv)
+        rows = _text(lines, need, name)
+    elif kind == "jsonl":
+        rows = _jsonl(lines, need)
+    else:
+        rows = _separated(lines, name, "," if kind == "csv" else "\t", need, kind == "csv" or quoted_tsv)
+    return islice(rows, skip, None)
 
 
 def require_columns(name: str, found: Iterable[str], need: Iterable[str]) -> None:
@@ -123,7 +136,7 @@ def _decoded(path: Path, name: str) -> Iterator[str]:
         with _OPENERS.get(path.suffix.lower(), Path.open)(path, "rb") as stream:
             for i, raw in enumerate(stream):
                 yield _decode(raw, not i)
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         raise DataError(f"{name}: cut short or damaged: {error}") from error
 
 
@@ -132,6 +145,8 @@ def _decode(raw: bytes, first: bool) -> str:
 
 
 def _fault(text: str) -> str | None:
+    if "\0" in text:
+        return "holds a NUL character; is the file UTF-16? save it as UTF-8"
     if text.isascii():
         return None
     try:
@@ -144,78 +159,83 @@ def _fault(text: str) -> str | None:
 
 def _text(lines: Iterator[str], need: Sequence[str], name: str) -> Iterator[Row]:
     require_columns(name, ["text"], need)
-    return (
-        Row(i, i, fault=fault) if (fault := _fault(line)) else Row(i, i, {"text": line.rstrip("\r\n")})
-        for i, line in enumerate(lines, 1)
-    )
+    return (_text_row(i, line.rstrip("\r\n")) for i, line in enumerate(lines, 1))
+
+
+def _text_row(number: int, line: str) -> Row:
+    fault = _fault(line)
+    return Row(number, number, {} if fault else {"text": line}, fault, line)
 
 
 def _jsonl(lines: Iterator[str], need: Sequence[str]) -> Iterator[Row]:
     number = 0
     for i, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        number += 1
-        values, fault = None, _fault(line)
-        if fault is None:
-            try:
-                values = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                fault = f"broken JSON: {error}"
+        raw = line.strip(" \t\r\n")
+        if raw:
+            number += 1
+            yield _json_row(number, i, raw, need)
+
+
+def _json_row(number: int, line: int, raw: str, need: Sequence[str]) -> Row:
+    fault = _fault(raw)
+    if fault is None:
+        try:
+            values = json.loads(raw, parse_constant=_no_constant)
+            if "\\ud" in raw or "\\uD" in raw:
+                json.dumps(values, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            fault = r"half of a surrogate pair (\ud800 to \udfff alone), which is no character"
+        except (ValueError, RecursionError) as error:
+            fault = f"broken JSON: {error}"
+        else:
+            if not isinstance(values, dict):
+                fault = f"a JSON object expected, found {type(values).__name__}"
+            elif missing := [column for column in need if column not in values]:
+                fault = f"no column {missing[0]!r}"
             else:
-                if not isinstance(values, dict):
-                    fault = f"a JSON object expected, found {type(values).__name__}"
-                elif missing := [column for column in need if column not in values]:
-                    fault = f"no column {missing[0]!r}"
-        yield Row(number, i, fault=fault) if fault else Row(number, i, cast(dict[str, Any], values))
+                return Row(number, line, cast(dict[str, Any], values), raw=raw)
+    return Row(number, line, fault=fault, raw=raw)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _separated(
     lines: Iterator[str], name: str, delimiter: str, need: Sequence[str], quoted: bool
 ) -> Iterator[Row]:
-    if quoted:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    else:
-        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    try:
-        header = next(reader, None)
-    except csv.Error as error:
-        raise DataError(f"{name}:{reader.line_num}: the header cannot be read: {error}") from error
-    if not header:
+    records = read_records(lines, delimiter, quoted=quoted)
+    first = next(records, None)
+    if first is None or not first.raw:
         raise DataError(f"{name}: empty; a header with the names of the columns was expected")
-    if fault := _fault("".join(header)):
-        raise DataError(f"{name}:1: the header is {fault}; save the file as UTF-8")
+    header = first.fields
+    if first.fault:
+        raise DataError(f"{name}:1: the header cannot be read: {first.fault}")
+    if fault := _fault(first.raw):
+        raise DataError(f"{name}:1: the header is refused: {fault}; save the file as UTF-8")
     if len(set(header)) < len(header):
         twice = next(column for column in header if header.count(column) > 1)
         raise DataError(f"{name}:1: the column {twice!r} stands twice in the header")
     require_columns(name, header, need)
-    return _records(reader, header)
+    return _records(records, header)
 
 
-def _records(reader: Any, header: list[str]) -> Iterator[Row]:
+def _records(records: Iterator[Record], header: list[str]) -> Iterator[Row]:
     number = 0
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            number += 1
-            yield Row(number, reader.line_num, fault=f"cannot be read: {error}")
-            continue
-        if not record:
-            if len(header) > 1:  # an empty line, often the last; in a table of one column it is an empty text
-                continue
-            record = [""]
+    for record in records:
+        if not record.raw and len(header) > 1:
+            continue  # an empty line, often the last; in a table of one column it is an empty text
         number += 1
-        fault = _fault("".join(record))
-        if fault is None and len(record) != len(header):
-            fault = f"{len(record)} columns where the header has {len(header)}"
-        values = {} if fault else dict(zip(header, record, strict=True))
-        yield Row(number, reader.line_num, values, fault)
+        fault = _fault(record.raw) or record.fault
+        if fault is None and len(record.fields) != len(header):
+            fault = f"{len(record.fields)} columns where the header has {len(header)}"
+        values = {} if fault else dict(zip(header, record.fields, strict=True))
+        yield Row(number, record.line, values, fault, record.raw)
 
 
-def _parquet(source: str | Path | IO[bytes], name: str, need: Sequence[str]) -> Iterator[Row]:
+def _parquet(
+    source: str | Path | IO[bytes], name: str, need: Sequence[str], convert: Sequence[str] | None, skip: int
+) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -225,15 +245,26 @@ def _parquet(source: str | Path | IO[bytes], name: str, need: Sequence[str]) -> 
         table = pq.ParquetFile(
             pa.BufferReader(source.read()) if not isinstance(source, str | Path) else source
         )
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{name}: no parquet file, or cut short: {error}") from error
-    require_columns(name, table.schema_arrow.names, need)
-    return _parquet_rows(table)
+    names = table.schema_arrow.names
+    if len(set(names)) < len(names):
+        twice = next(column for column in names if names.count(column) > 1)
+        raise DataError(f"{name}: the column {twice!r} stands twice; rename one")
+    require_columns(name, names, need)
+    return _parquet_rows(table, name, list(names if convert is None else convert), skip)
 
 
-def _parquet_rows(table: Any) -> Iterator[Row]:
+def _parquet_rows(table: Any, name: str, convert: list[str], skip: int) -> Iterator[Row]:
     number = 0
-    for batch in table.iter_batches(batch_size=1024):
-        for values in batch.to_pylist():
-            number += 1
-            yield Row(number, number, values)
+    try:
+        for batch in table.iter_batches(batch_size=1024):
+            if number + batch.num_rows <= skip:
+                number += batch.num_rows
+                continue
+            for i, values in enumerate(batch.select(convert).to_pylist()):
+                number += 1
+                if number > skip:
+                    yield Row(number, number, values, raw=(batch, i))
+    except OSError as error:
+        raise DataError(f"{name}: damaged after row {number}: {error}") from error
