@@ -1,0 +1,1 @@
+"""Binary trees over sentences: values, notation, and where they come from."""
