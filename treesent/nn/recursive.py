@@ -1,0 +1,226 @@
+"""Recursive networks: vectors at the leaves, a composition up the tree, a softmax layer on every node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
+
+from treesent.errors import RecipeError
+from treesent.nn.batch import ForestBatch
+from treesent.nn.dropout import dropout_mask
+from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.levels import Composition, weight_block
+from treesent.nn.tree_lstm import BinaryTreeLSTM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeLSTMConfig:
+    """The N-ary Tree-LSTM's settings.
+
+    :param hidden: width of the states.
+    :param leaf: width of a tanh layer between vectors and tree, 0 for none.
+    :param encoder_hidden: width of each direction of a bidirectional LSTM under the leaves, 0 for none.
+    :param input_dropout: share of the leaf input that is dropped.
+    :param recurrent_dropout: share of the children's hidden states that is dropped, one mask a tree.
+    :param output_dropout: share of the hidden states that is dropped before the softmax layer.
+    :raises RecipeError: a width or a rate makes no sense.
+    """
+
+    hidden: int = 150
+    leaf: int = 0
+    encoder_hidden: int = 0
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    output_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("hidden", 1), ("leaf", 0), ("encoder_hidden", 0)):
+            if getattr(self, name) < least:
+                raise RecipeError(f"{name} is {getattr(self, name)}; give {least} or more")
+        for name in ("input_dropout", "recurrent_dropout", "output_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise RecipeError(f"{name} is {getattr(self, name)}; give a share from 0 up to, but not, 1")
+
+
+class NodeStates:
+    """What a network says of every node of a batch, in forest order.
+
+    :param logits: before the softmax. *Shape:* (n_nodes, n_classes)
+    """
+
+    __slots__ = ("_place", "_states", "logits")
+
+    def __init__(self, logits: Tensor, states: Tensor, place: Tensor | None = None) -> None:
+        """Take logits, and states that nodes may share.
+
+        :param logits: *Shape:* (n_nodes, n_classes)
+        :param states: hidden states. *Shape:* (n_states, hidden)
+        :param place: row of each node's state, or None where they are in forest order. *Shape:* (n_nodes,)
+        """
+        self.logits, self._states, self._place = logits, states, place
+
+    @property
+    def hidden(self) -> Tensor:
+        """Hidden states, spread over the nodes when they are asked for. *Shape:* (n_nodes, hidden)."""
+        return self._states if self._place is None else self._states.index_select(0, self._place)
+
+
+class RecursiveClassifier(nn.Module):
+    """Vectors, what lies under the leaves, a composition, a softmax layer.
+
+    The table of vectors belongs to whoever made it and may serve several networks: it is handed in.
+
+    :param composition: how states follow from those of the children.
+    :param n_classes: of every node.
+    :param embedding: vectors of the words; may be set later.
+    :param leaf: what to apply to each word's vector on its own.
+    :param encoder: recurrent network along the sentence, under the tree.
+    :param input_dropout: see :class:`TreeLSTMConfig`, as for the other two.
+    :param recurrent_dropout:
+    :param output_dropout:
+    :param generator: where the softmax layer's first weights come from.
+    """
+
+    embedding: VectorEmbedding | None
+
+    def __init__(
+        self,
+        composition: Composition,
+        n_classes: int,
+        embedding: VectorEmbedding | None = None,
+        *,
+        leaf: nn.Module | None = None,
+        encoder: nn.LSTM | None = None,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        output_dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.leaf, self.encoder, self.composition = leaf, encoder, composition
+        self.weight = nn.Parameter(weight_block(n_classes, [composition.hidden], generator))
+        self.bias = nn.Parameter(torch.zeros(n_classes))
+        self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
+        self.output_dropout = output_dropout
+
+    def forward(self, batch: ForestBatch, generator: torch.Generator | None = None) -> NodeStates:
+        """Score every node.
+
+        :param batch: the trees.
+        :param generator: where dropout masks come from in training; None for torch's own.
+        :raises RecipeError: no embedding was set.
+        """
+        if self.embedding is None:
+            raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
+        vectors = self.embedding(batch.distinct, batch.extra)
+        vectors = self._drop(vectors, self.input_dropout, generator)
+        if self.leaf is not None:
+            vectors = self.leaf(vectors)
+        if self.encoder is not None:
+            vectors = encode(self.encoder, vectors, batch)
+        layout = batch.layout(share=self.encoder is None)
+        mask = None
+        if self.training and self.recurrent_dropout:
+            shape = (batch.n_trees, self.composition.hidden)
+            mask = dropout_mask(shape, self.recurrent_dropout, self.weight, generator)
+        hidden = self.composition(vectors, layout, mask)[0]
+        logits = functional.linear(self._drop(hidden, self.output_dropout, generator), self.weight, self.bias)
+        if layout.state is not None:
+            logits = logits.index_select(0, layout.state)
+        return NodeStates(logits, hidden, layout.state)
+
+    def _drop(self, states: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+        """Dropout in training; equal words of a batch share a mask where they share a state."""
+        if not self.training or not rate:
+            return states
+        return states * dropout_mask(tuple(states.shape), rate, states, generator)
+
+
+def encode(encoder: nn.LSTM, vectors: Tensor, batch: ForestBatch) -> Tensor:
+    """Run a recurrent network over the sentences, packed without padding and without waiting for the device.
+
+    :param encoder: a (bidirectional) LSTM.
+    :param vectors: of the distinct words. *Shape:* (n_distinct, width)
+    :param batch: the sentences.
+    :return: its output at each word. *Shape:* (n_words, 2 * encoder_hidden)
+    """
+    data = vectors.index_select(0, batch.inverse.index_select(0, batch.packed))
+    output, _ = encoder(PackedSequence(data, batch.batch_sizes))
+    states: Tensor = output.data.index_select(0, batch.unpacked)
+    return states
+
+
+def build(
+    config: TreeLSTMConfig,
+    width: int,
+    n_classes: int,
+    embedding: VectorEmbedding | None = None,
+    generator: torch.Generator | None = None,
+) -> RecursiveClassifier:
+    """Make the network that a config describes.
+
+    :param config: its settings.
+    :param width: of the vectors.
+    :param n_classes: of every node.
+    :param embedding: the vectors; may be set later.
+    :param generator: where the first weights come from, so that a seed fixes them.
+    """
+    leaf: nn.Module | None = None
+    if config.leaf:
+        leaf = nn.Sequential(_linear(width, config.leaf, generator), nn.Tanh())
+        width = config.leaf
+    encoder: nn.LSTM | None = None
+    if config.encoder_hidden:
+        encoder = _lstm(width, config.encoder_hidden, generator)
+        width = 2 * config.encoder_hidden
+    return RecursiveClassifier(
+        BinaryTreeLSTM(width, config.hidden, generator),
+        n_classes,
+        embedding,
+        leaf=leaf,
+        encoder=encoder,
+        input_dropout=config.input_dropout,
+        recurrent_dropout=config.recurrent_dropout,
+        output_dropout=config.output_dropout,
+        generator=generator,
+    )
+
+
+def node_loss(logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy over the labelled nodes; zero where no node has a label.
+
+    :param logits: *Shape:* (n_nodes, n_classes)
+    :param label: -1 where there is none. *Shape:* (n_nodes,)
+    :param weight: of each node (roots, rare classes). *Shape:* (n_nodes,)
+    :return: *Shape:* ()
+    """
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    losses = functional.cross_entropy(wide, label, ignore_index=-1, reduction="none")
+    count = (label >= 0).to(losses.dtype)
+    if weight is not None:
+        losses, count = losses * weight, count * weight
+    return losses.sum() / count.sum().clamp(min=torch.finfo(losses.dtype).tiny)
+
+
+def _linear(width: int, hidden: int, generator: torch.Generator | None) -> nn.Linear:
+    """Linear layer whose weights the generator fixes."""
+    # Made empty first, since torch's own first weights would move its global generator.
+    layer = nn.Linear(width, hidden, device="meta").to_empty(device="cpu")
+    with torch.no_grad():
+        nn.init.xavier_uniform_(layer.weight, generator=generator)
+        layer.bias.zero_()
+    return layer
+
+
+def _lstm(width: int, hidden: int, generator: torch.Generator | None) -> nn.LSTM:
+    """Bidirectional LSTM whose weights the generator fixes."""
+    layer = nn.LSTM(width, hidden, bidirectional=True, device="meta").to_empty(device="cpu")
+    with torch.no_grad():
+        for weight in layer.parameters():
+            nn.init.uniform_(weight, -(hidden**-0.5), hidden**-0.5, generator=generator)
+    return layer

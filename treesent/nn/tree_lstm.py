@@ -1,0 +1,54 @@
+"""The N-ary Tree-LSTM for binary trees (Tai et al. 2015, arXiv:1503.00075, eqs. 9-14)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from treesent.nn.levels import Composition, States, weight_block
+
+
+class BinaryTreeLSTM(Composition):
+    """N-ary Tree-LSTM with N = 2 and words at the leaves only.
+
+    Rows of ``recurrent`` are the gates ``f_left, f_right, i, o, u``, its columns ``h_left, h_right``: each
+    forget gate has its own matrix for either child (eq. 10). Leaves have no children, hence no forget gates:
+    rows of ``input`` are ``i, o, u``. Rows of ``bias`` are ``f, i, o, u``; leaves and inner nodes share them.
+
+    :param width: of the vectors at the leaves.
+    :param hidden: of ``h`` and ``c``.
+    :param generator: where the first weights come from.
+    """
+
+    def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
+        super().__init__(width, hidden)
+        self.input = nn.Parameter(torch.cat([weight_block(hidden, [width], generator) for _ in range(3)]))
+        self.recurrent = nn.Parameter(
+            torch.cat([weight_block(hidden, [hidden, hidden], generator) for _ in range(5)])
+        )
+        self.bias = nn.Parameter(torch.zeros(4, hidden))
+
+    def leaf(self, vectors: Tensor) -> States:
+        """Equations 9 and 11-14 without children.
+
+        :param vectors: *Shape:* (n, width)
+        :return: ``h`` and ``c``. *Shape of each:* (n, hidden)
+        """
+        i, o, u = functional.linear(vectors, self.input, self.bias[1:].reshape(-1)).chunk(3, 1)
+        c = torch.sigmoid(i) * torch.tanh(u)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+    def compose(self, children: States) -> States:
+        """Equations 9-14 without a word.
+
+        :param children: ``h`` and ``c`` of both children. *Shape of each:* (n, 2, hidden)
+        :return: ``h`` and ``c``. *Shape of each:* (n, hidden)
+        """
+        h, c = children
+        bias = torch.cat([self.bias[:1], self.bias]).reshape(-1)
+        gates = functional.linear(h.flatten(1), self.recurrent, bias)
+        forget = torch.sigmoid(gates[:, : 2 * self.hidden]).view_as(c)
+        i, o, u = gates[:, 2 * self.hidden :].chunk(3, 1)
+        new = torch.sigmoid(i) * torch.tanh(u) + (forget * c).sum(1)
+        return torch.sigmoid(o) * torch.tanh(new), new
