@@ -43,6 +43,22 @@ class Row:
     and the row's index in it."""
 
 
+class Rows(Iterator[Row]):
+    """The rows of a table, one after the other."""
+
+    def __init__(self, rows: Iterator[Row], columns: Sequence[str] | None, schema: Any = None) -> None:
+        """Wrap an iterator.
+
+        :param rows: the rows.
+        :param columns: the columns where the table as a whole has them: all kinds but ``jsonl``.
+        :param schema: the Arrow schema of a parquet file.
+        """
+        self._rows, self.columns, self.schema = rows, columns, schema
+
+    def __next__(self) -> Row:
+        return next(self._rows)
+
+
 def table_kind(path: str | Path) -> str:
     """Tell the kind of a table by its name; ``.gz``, ``.xz`` and ``.bz2`` may stand behind.
 
@@ -68,7 +84,7 @@ def read_rows(
     quoted_tsv: bool = False,
     convert: Sequence[str] | None = None,
     skip: int = 0,
-) -> Iterator[Row]:
+) -> Rows:
     r"""Read a table row by row.
 
     - ``txt``: a text per line, in the column ``text``; nothing is skipped.
@@ -97,12 +113,12 @@ def read_rows(
         return _parquet(source, name, need, convert, skip)
     lines = _lines(source, name)
     if kind == "txt":
-        rows = _text(lines, need, name)
-    elif kind == "jsonl":
-        rows = _jsonl(lines, need)
-    else:
-        rows = _separated(lines, name, "," if kind == "csv" else "\t", need, kind == "csv" or quoted_tsv)
-    return islice(rows, skip, None)
+        require_columns(name, ["text"], need)
+        return Rows(islice(_text(lines), skip, None), ["text"])
+    if kind == "jsonl":
+        return Rows(islice(_jsonl(lines, need), skip, None), None)
+    header, rows = _separated(lines, name, "," if kind == "csv" else "\t", need, kind == "csv" or quoted_tsv)
+    return Rows(islice(rows, skip, None), header)
 
 
 def require_columns(name: str, found: Iterable[str], need: Iterable[str]) -> None:
@@ -157,8 +173,7 @@ def _fault(text: str) -> str | None:
     return None
 
 
-def _text(lines: Iterator[str], need: Sequence[str], name: str) -> Iterator[Row]:
-    require_columns(name, ["text"], need)
+def _text(lines: Iterator[str]) -> Iterator[Row]:
     return (_text_row(i, line.rstrip("\r\n")) for i, line in enumerate(lines, 1))
 
 
@@ -203,7 +218,7 @@ def _no_constant(name: str) -> None:
 
 def _separated(
     lines: Iterator[str], name: str, delimiter: str, need: Sequence[str], quoted: bool
-) -> Iterator[Row]:
+) -> tuple[list[str], Iterator[Row]]:
     records = read_records(lines, delimiter, quoted=quoted)
     first = next(records, None)
     if first is None or not first.raw:
@@ -217,7 +232,7 @@ def _separated(
         twice = next(column for column in header if header.count(column) > 1)
         raise DataError(f"{name}:1: the column {twice!r} stands twice in the header")
     require_columns(name, header, need)
-    return _records(records, header)
+    return header, _records(records, header)
 
 
 def _records(records: Iterator[Record], header: list[str]) -> Iterator[Row]:
@@ -235,7 +250,7 @@ def _records(records: Iterator[Record], header: list[str]) -> Iterator[Row]:
 
 def _parquet(
     source: str | Path | IO[bytes], name: str, need: Sequence[str], convert: Sequence[str] | None, skip: int
-) -> Iterator[Row]:
+) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -252,7 +267,8 @@ def _parquet(
         twice = next(column for column in names if names.count(column) > 1)
         raise DataError(f"{name}: the column {twice!r} stands twice; rename one")
     require_columns(name, names, need)
-    return _parquet_rows(table, name, list(names if convert is None else convert), skip)
+    rows = _parquet_rows(table, name, list(names if convert is None else convert), skip)
+    return Rows(rows, names, table.schema_arrow)
 
 
 def _parquet_rows(table: Any, name: str, convert: list[str], skip: int) -> Iterator[Row]:
