@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from treesent.nn.batch import Layout
+from treesent.nn.fused import FusedTreeLSTM
 from treesent.nn.levels import Composition, States, weight_block
 
 
@@ -52,3 +54,19 @@ class BinaryTreeLSTM(Composition):
         i, o, u = gates[:, 2 * self.hidden :].chunk(3, 1)
         new = torch.sigmoid(i) * torch.tanh(u) + (forget * c).sum(1)
         return torch.sigmoid(o) * torch.tanh(new), new
+
+    def forward(self, vectors: Tensor, layout: Layout, mask: Tensor | None = None) -> States:
+        """States of all nodes: by hand where precision allows, else level by level with autograd.
+
+        :param vectors: at the leaves. *Shape:* (n_leaves, width)
+        :param layout: where states lie and what follows from what.
+        :param mask: dropout of the children's hidden states. *Shape:* (n_trees, hidden)
+        :return: ``h`` and ``c``. *Shape of each:* (n_leaves + n_inner, hidden)
+        """
+        kinds = {vectors.dtype, self.recurrent.dtype}
+        if torch.is_autocast_enabled(vectors.device.type) or kinds not in ({torch.float32}, {torch.float64}):
+            return super().forward(vectors, layout, mask)
+        tensors = (vectors, self.input, self.recurrent, self.bias)
+        train = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+        states: States = FusedTreeLSTM.apply(*tensors, mask, layout, train)  # type: ignore[no-untyped-call]
+        return states
