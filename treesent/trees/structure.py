@@ -96,8 +96,8 @@ class Structure:
         opened = np.bincount(first, minlength=self.n_nodes)
         depth = np.cumsum(opened) - node - 1  # node i has itself and the i nodes before it closed
         leaf = self.left < 0
-        words = np.repeat(_offsets(self.lengths)[:-1], np.diff(self.offsets))
-        deepest = _range_maximum(depth[leaf], self.start + words, self.end + words)
+        words = np.repeat(run_offsets(self.lengths)[:-1], np.diff(self.offsets))
+        deepest = range_maximum(depth[leaf], self.start + words, self.end + words)
         return (deepest - depth).astype(np.int32)
 
     def distances(self) -> NDArray[np.float32]:
@@ -110,7 +110,7 @@ class Structure:
         inner = np.flatnonzero(self.left >= 0)
         tree = np.repeat(np.arange(self.n_trees), np.diff(self.offsets))[inner]
         split = self.end[self.left[inner] + self.offsets[tree]]
-        gaps = _offsets(self.lengths - 1)
+        gaps = run_offsets(self.lengths - 1)
         distances = np.zeros(self.n_words - self.n_trees, np.float32)
         distances[gaps[tree] + split - 1] = self.height()[inner]
         return distances
@@ -124,7 +124,7 @@ class Structure:
         trees = list(trees)
         parts = {f: [getattr(tree, f) for tree in trees] for f in ("left", "right", "start", "end")}
         joined = {f: np.concatenate(p) if p else np.zeros(0, np.int32) for f, p in parts.items()}
-        return cls(**joined, offsets=_offsets([tree.n_nodes for tree in trees]))
+        return cls(**joined, offsets=run_offsets([tree.n_nodes for tree in trees]))
 
     @classmethod
     def concatenate(cls, parts: Iterable[Structure]) -> Structure:
@@ -138,7 +138,7 @@ class Structure:
         joined = {
             f: np.concatenate([getattr(p, f) for p in parts]) for f in ("left", "right", "start", "end")
         }
-        return cls(**joined, offsets=_offsets(np.concatenate([np.diff(p.offsets) for p in parts])))
+        return cls(**joined, offsets=run_offsets(np.concatenate([np.diff(p.offsets) for p in parts])))
 
     def take(self, trees: ArrayLike) -> Structure:
         """Select trees, in the order given.
@@ -147,7 +147,7 @@ class Structure:
         """
         trees = np.asarray(trees, np.int64)
         sizes = np.diff(self.offsets)[trees]
-        offsets = _offsets(sizes)
+        offsets = run_offsets(sizes)
         nodes = np.arange(offsets[-1]) + np.repeat(self.offsets[trees] - offsets[:-1], sizes)
         return Structure(self.left[nodes], self.right[nodes], self.start[nodes], self.end[nodes], offsets)
 
@@ -174,7 +174,7 @@ class Structure:
         """
         lengths = _checked(lengths)
         start, end = np.asarray(start, np.int64), np.asarray(end, np.int64)
-        words, offsets = _offsets(lengths), _offsets(2 * lengths - 1)
+        words, offsets = run_offsets(lengths), run_offsets(2 * lengths - 1)
         n_words, n_nodes = int(words[-1]), int(offsets[-1])
         if len(start) != n_words - len(lengths) or len(end) != len(start):
             raise TreesentError(
@@ -230,7 +230,7 @@ class Structure:
         steps = [1 << k for k in range(int(lengths.max() - 1).bit_length())]
         pad = 2 * steps[-1]
         value = np.full(n_words + 1 + 2 * pad, np.inf, gaps.dtype)
-        boundary = np.delete(np.arange(n_words), _offsets(lengths)[:-1]) + pad
+        boundary = np.delete(np.arange(n_words), run_offsets(lengths)[:-1]) + pad
         value[boundary] = gaps
         maxima = [value]  # maxima[k][i] is the largest of value[i : i + 2 ** k]
         for step in steps[:-1]:
@@ -271,7 +271,7 @@ def layout(leaf: NDArray[np.bool_]) -> tuple[Int32, Int32, Int32, Int32]:
     return left, right, start, end
 
 
-def _offsets(sizes: ArrayLike) -> Int64:
+def run_offsets(sizes: ArrayLike) -> Int64:
     """Give where each of several runs begins, and where the last ends."""
     sizes = np.asarray(sizes, np.int64)
     offsets = np.zeros(len(sizes) + 1, np.int64)
@@ -291,12 +291,12 @@ def _checked(lengths: ArrayLike) -> Int64:
 
 def _boundaries(lengths: Int64) -> tuple[Int64, Int64]:
     """Give, for every gap, the word before it and the end of its sentence, counted over the whole batch."""
-    words = _offsets(lengths)
+    words = run_offsets(lengths)
     before = np.delete(np.arange(words[-1]), words[1:] - 1)
     return before, np.repeat(words[1:], lengths - 1)
 
 
-def _range_maximum(values: Int64, start: Int64, end: Int64) -> Int64:
+def range_maximum(values: Int64, start: Int64, end: Int64) -> Int64:
     """Give the largest of ``values[start[i]:end[i]]`` for every ``i``, from maxima over runs of 2^k."""
     length = end - start
     level = np.frexp(length)[1] - 1
