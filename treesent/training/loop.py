@@ -1,0 +1,265 @@
+"""The training loop: minibatches of trees, a loss on every labelled node, the best weights on dev."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from treesent.data.batches import EncodedCorpus, epoch_batches, in_order, prefetch
+from treesent.errors import RecipeError
+from treesent.nn.batch import ForestBatch
+from treesent.nn.recursive import node_loss
+from treesent.training.averaging import WeightAverage
+from treesent.training.checkpoint import Checkpoint, prefixed, read_checkpoint, write_checkpoint
+from treesent.training.evaluation import predict
+from treesent.training.log import StepLog
+from treesent.training.metrics import TreeScores, score_trees
+from treesent.training.optimizers import (
+    build_optimizers,
+    clip,
+    optimizer_state,
+    rate_factor,
+    restore_optimizer,
+    set_rate,
+)
+from treesent.training.recipe import TrainingConfig
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come; all of it goes into a checkpoint."""
+
+    step: int = 0
+    """Steps done."""
+    epochs: int = 0
+    """Epochs done and evaluated."""
+    best: float = -math.inf
+    """The best dev figure."""
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """Of each epoch: its number, mean loss and dev figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a run learns from and what it is judged by."""
+
+    train: EncodedCorpus
+    dev: EncodedCorpus
+    polarity: Sequence[float] | None
+
+
+def fit(
+    model: nn.Module,
+    data: Data,
+    config: TrainingConfig,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    signature: dict[str, Any] | None = None,
+    log: str | Path | None = None,
+    report: Callable[[dict[str, Any]], None] | None = None,
+    progress_bar: bool = False,
+) -> Progress:
+    """Train a network and leave its best weights in it.
+
+    Equal seeds, settings, machine and number of threads give equal weights, bit for bit, whether or not the
+    run was killed and resumed in between: the order of the trees and the dropout masks of a step depend on
+    the seed and the step's number alone.
+
+    :param model: called with a batch and a generator for dropout; on the device to train on.
+    :param data: trees whose words are rows of the model's embedding.
+    :param config: the recipe's ``[training]``.
+    :param checkpoint: the file to write while training; None for none.
+    :param resume: go on from that file.
+    :param signature: plain values that a checkpoint must share with the run that resumes it.
+    :param log: a file for a JSON object a step.
+    :param report: called after each epoch with its figures.
+    :param progress_bar: draw one on stderr.
+    :raises TreesentError: the loss is not a number any more, or the checkpoint does not fit.
+    """
+    run = _Run(model, data, config, signature or {})
+    if resume and checkpoint is not None:
+        run.restore(read_checkpoint(checkpoint))
+    with StepLog(log, run.progress.step) as steps, _bar(run, progress_bar) as bar:
+        while run.progress.epochs < config.max_epochs and not run.out_of_patience():
+            for batch in run.rest_of_epoch():
+                record, loss, norm = run.step(batch)
+                steps.step(record, loss, norm)
+                bar.update()
+                if checkpoint is not None and run.progress.step % config.checkpoint_every == 0:
+                    steps.flush()
+                    write_checkpoint(checkpoint, run.checkpoint())
+            steps.flush()
+            record = run.end_epoch()
+            steps.epoch(record)
+            if checkpoint is not None:
+                write_checkpoint(checkpoint, run.checkpoint())
+            if report is not None:
+                report(record)
+    model.load_state_dict(run.best)
+    model.eval()
+    return run.progress
+
+
+class _Run:
+    """The state of a run, and what one step and the end of an epoch do to it."""
+
+    def __init__(
+        self, model: nn.Module, data: Data, config: TrainingConfig, signature: dict[str, Any]
+    ) -> None:
+        self.model, self.data, self.config = model, data, config
+        self.signature = {**signature, "training": asdict(config)}
+        self.device = next(model.parameters()).device
+        self.optimizers = build_optimizers(model, config.optimizer)
+        self.average = WeightAverage(model, config.average)
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.generator = torch.Generator(self.device)
+        self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+        self.loss = torch.zeros((), device=self.device)  # of the epoch so far
+        self.began = time.perf_counter()
+
+    def out_of_patience(self) -> bool:
+        waited = self.progress.epochs - self.progress.best_epoch
+        return bool(self.config.patience) and waited >= self.config.patience
+
+    def rest_of_epoch(self) -> Iterator[ForestBatch]:
+        """Batches of the epoch that steps have not seen yet."""
+        config, progress = self.config, self.progress
+        batches = epoch_batches(len(self.data.train), config.batch_size, config.seed, progress.epochs)
+        batches = batches[progress.step - progress.epochs * self.steps_per_epoch :]
+        wait = self.device.type == "cpu"
+
+        def make() -> Iterator[ForestBatch]:
+            for trees in batches:
+                forest = self.data.train.forest(trees)
+                yield ForestBatch.from_forest(forest, self.device, non_blocking=not wait)
+
+        self.model.train()
+        return make() if wait else prefetch(make)
+
+    def step(self, batch: ForestBatch) -> tuple[dict[str, Any], Tensor, Tensor]:
+        """Learn from a batch; give the step's figures, those on the device as tensors."""
+        config, step = self.config, self.progress.step
+        factor = rate_factor(config.schedule, step, self.steps_per_epoch, config.max_epochs)
+        set_rate(self.optimizers, factor)
+        self.generator.manual_seed(stream(config.seed, 1, step))
+        weight = None
+        if config.root_weight != 1:
+            weight = torch.ones(batch.n_nodes, device=self.device)
+            weight = weight.index_fill(0, batch.roots, config.root_weight)
+        loss = node_loss(self.model(batch, self.generator).logits, batch.label, weight)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = clip(self.parameters, config.clip_norm, config.clip_value)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.average.update(step)
+        self.loss += loss.detach()
+        self.progress.step += 1
+        record = {
+            "step": step + 1,
+            "epoch": self.progress.epochs + 1,
+            "learn_rate": config.optimizer.learn_rate * factor,
+            "trees": batch.n_trees,
+            "nodes": batch.n_nodes,
+            "seconds": round(time.perf_counter() - self.began, 3),
+        }
+        return record, loss, norm
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Evaluate on dev, keep the weights where they are the best, and give the epoch's figures."""
+        progress = self.progress
+        with self.average.applied():
+            scores = self.evaluate()
+            figure = scores.figure(self.config.metric)
+            if figure > progress.best:
+                progress.best, progress.best_epoch = figure, progress.epochs + 1
+                self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+        progress.epochs += 1
+        record = {
+            "step": progress.step,
+            "epoch": progress.epochs,
+            "mean_loss": float(self.loss) / self.steps_per_epoch,
+            "dev": scores.to_dict(),
+            "best": progress.best_epoch == progress.epochs,
+        }
+        progress.history.append(record)
+        self.loss.zero_()
+        return {**record, "seconds": round(time.perf_counter() - self.began, 3)}
+
+    def evaluate(self) -> TreeScores:
+        dev = self.data.dev
+        forests = in_order(dev, self.config.eval_batch_size)
+        probs = predict(self.model, (ForestBatch.from_forest(forest, self.device) for forest in forests))
+        return score_trees(probs, dev.label, dev.structure.offsets[1:] - 1, self.data.polarity)
+
+    def checkpoint(self) -> Checkpoint:
+        tensors = prefixed("model.", self.model.state_dict())
+        tensors |= prefixed("best.", self.best) | prefixed("average.", self.average.state())
+        tensors["loss"] = self.loss
+        values: dict[str, Any] = {"progress": asdict(self.progress), "signature": self.signature}
+        for i, optimizer in enumerate(self.optimizers):
+            state, plain = optimizer_state(optimizer)
+            tensors |= prefixed(f"optimizer{i}.", state)
+            values[f"optimizer{i}"] = plain
+        return Checkpoint(tensors, values)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        _check_signature(checkpoint.values["signature"], json.loads(json.dumps(self.signature)))
+        self.model.load_state_dict(checkpoint.part("model."))
+        self.best = {name: t.to(self.device) for name, t in checkpoint.part("best.").items()}
+        self.average.restore(checkpoint.part("average."))
+        self.loss.copy_(checkpoint.tensors["loss"])
+        for i, optimizer in enumerate(self.optimizers):
+            name = f"optimizer{i}"
+            restore_optimizer(optimizer, checkpoint.part(f"{name}."), checkpoint.values[name])
+        self.progress = Progress(**checkpoint.values["progress"])
+
+
+def stream(seed: int, *what: int) -> int:
+    """Make the seed of one of the independent random streams of a run.
+
+    :param seed: the run's seed.
+    :param what: which stream, and which step of it.
+    """
+    return int(np.random.SeedSequence([seed, *what]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _bar(run: _Run, wanted: bool) -> Any:
+    from tqdm import tqdm
+
+    total = run.config.max_epochs * run.steps_per_epoch
+    return tqdm(
+        total=total,
+        initial=run.progress.step,
+        unit="step",
+        disable=not wanted,
+        file=sys.stderr,
+        mininterval=0.5,
+    )
+
+
+_FREE = ("max_epochs", "patience", "checkpoint_every", "eval_batch_size")
+
+
+def _check_signature(saved: Any, own: Any, name: str = "") -> None:
+    """Refuse to go on with another recipe; how long a run may last is the exception."""
+    if isinstance(saved, dict) and isinstance(own, dict):
+        for key in sorted(saved.keys() | own.keys()):
+            if key not in _FREE:
+                _check_signature(saved.get(key), own.get(key), f"{name}.{key}".lstrip("."))
+    elif saved != own:
+        raise RecipeError(
+            f"{name} is {own!r}, but {saved!r} in the run to resume; put it back, or begin with --overwrite"
+        )

@@ -1,0 +1,286 @@
+"""Recipes: what to train, on which vectors, with which numbers, as a confection ``.cfg``.
+
+A recipe has the sections
+
+- ``[vectors]``: a block that resolves to a :class:`~treesent.vectors.table.VectorTable`; see
+  :mod:`treesent.training.sources` for the registered ones;
+- ``[model]``: the very block that ``[components.treesent.model]`` takes in a spaCy config;
+- ``[corpora]``: :class:`CorporaConfig`; ``[training]``: :class:`TrainingConfig`, with its parts
+  ``[training.optimizer]`` and ``[training.schedule]``; ``[labels]``: :class:`LabelsConfig`;
+- ``[paths]``: any names, for ``${paths.NAME}`` elsewhere.
+
+``${section.key}`` stands for a value of the recipe and ``${env.NAME}`` for a variable of the environment. A
+relative path is looked for in the recipe's folder first and then in the working directory. A command line
+overrides values with ``--section.key value``.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from treesent.data import sst
+from treesent.errors import RecipeError
+from treesent.training.settings import nearest, read_section
+
+SECTIONS = ("paths", "vectors", "model", "corpora", "training", "labels")
+_ENVIRONMENT = re.compile(r"\$\{env\.(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class CorporaConfig:
+    """``[corpora]``: the trees to learn from and those to choose the best weights by."""
+
+    train: str | tuple[str, ...]
+    """A file of bracketed trees, one a line, or a list of such files."""
+    dev: str | tuple[str, ...]
+
+    def files(self, name: Literal["train", "dev"]) -> list[str]:
+        """List the files of a corpus.
+
+        :param name: which.
+        """
+        value: str | tuple[str, ...] = getattr(self, name)
+        return [value] if isinstance(value, str) else list(value)
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerConfig:
+    """``[training.optimizer]``."""
+
+    kind: Literal["adamw", "adagrad", "sgd"] = "adamw"
+    """AdamW (Loshchilov and Hutter 2019), Adagrad (Duchi et al. 2011) or plain SGD."""
+    learn_rate: float = 0.001
+    vectors_learn_rate: float | None = None
+    """For tuned vectors; null for the same."""
+    weight_decay: float = 0.0
+    """Decoupled in AdamW, an L2 penalty in the others; not applied to tuned vectors."""
+    momentum: float = 0.0
+    """SGD only."""
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        _at_least(self, 0.0, "weight_decay", "momentum")
+        _check(self.learn_rate > 0, "learn_rate", self.learn_rate, "a number above 0")
+        _check((self.vectors_learn_rate or 1) > 0, "vectors_learn_rate", self.vectors_learn_rate, "above 0")
+        for name in ("beta1", "beta2"):
+            _check(0 <= getattr(self, name) < 1, name, getattr(self, name), "from 0 to below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleConfig:
+    """``[training.schedule]``: the learning rate over the run."""
+
+    kind: Literal["constant", "linear", "cosine", "exponential"] = "constant"
+    """Linear and cosine fall to ``floor`` at the last of ``max_epochs``; exponential falls each epoch."""
+    warmup: int = 0
+    """Steps over which the rate rises from 0."""
+    floor: float = 0.0
+    """Share of the rate at the end of linear and cosine."""
+    decay: float = 0.95
+    """Exponential: what the rate is multiplied by after each epoch."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        _at_least(self, 0, "warmup")
+        for name in ("floor", "decay"):
+            _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """``[training]``."""
+
+    seed: int = 0
+    """Fixes the first weights, the order of the trees and dropout."""
+    max_epochs: int = 20
+    patience: int = 5
+    """Stop after this many epochs without a better dev figure; 0 to run all ``max_epochs``."""
+    metric: str = "root.accuracy"
+    """The dev figure that chooses the weights: ``root`` or ``nodes``, a dot, then ``accuracy``,
+    ``accuracy_2``, ``accuracy_5`` or ``macro_f1``. Figures are in percent."""
+    batch_size: int = 25
+    """Trees a step."""
+    eval_batch_size: int = 256
+    tune_vectors: bool = False
+    """Train the word vectors too, row by row."""
+    clip_norm: float = 5.0
+    """Largest norm of all gradients together; 0 for no limit."""
+    clip_value: float = 0.0
+    """Largest absolute value of one gradient; 0 for no limit."""
+    root_weight: float = 1.0
+    """How much more than another node a root counts in the loss."""
+    average: float = 0.0
+    """Decay of a running average of the weights, 0.999 say; the average is what is evaluated and saved."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints; one is also written after each epoch."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        _at_least(self, 1, "max_epochs", "batch_size", "eval_batch_size", "checkpoint_every")
+        _at_least(self, 0, "seed", "patience", "clip_norm", "clip_value")
+        _check(self.root_weight > 0, "root_weight", self.root_weight, "a number above 0")
+        _check(0 <= self.average < 1, "average", self.average, "from 0 to below 1")
+        place, _, figure = self.metric.partition(".")
+        well_formed = place in ("root", "nodes") and re.fullmatch(r"accuracy(_\d+)?|macro_f1", figure)
+        expected = "root. or nodes. and accuracy, accuracy_N or macro_f1; say 'root.accuracy_5'"
+        _check(bool(well_formed), "metric", self.metric, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsConfig:
+    """``[labels]``: the classes, the most negative first, and what each is worth."""
+
+    names: tuple[str, ...] = sst.LABELS
+    polarity: tuple[float, ...] | None = sst.POLARITY
+    """A number from -1 to 1 for each class, or null for classes that have no polarity."""
+
+    def __post_init__(self) -> None:
+        """Refuse classes that cannot be told apart."""
+        _check(len(self.names) > 1, "names", list(self.names), "two or more classes")
+        _check(len(set(self.names)) == len(self.names), "names", list(self.names), "different names")
+        if self.polarity is not None:
+            _check(
+                len(self.polarity) == len(self.names) and all(-1 <= p <= 1 for p in self.polarity),
+                "polarity",
+                list(self.polarity),
+                f"one number from -1 to 1 for each of the {len(self.names)} names, or null",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe that has been read and checked; paths in it are absolute."""
+
+    vectors: dict[str, Any]
+    model: dict[str, Any]
+    corpora: CorporaConfig
+    training: TrainingConfig
+    labels: LabelsConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the recipe as plain values, defaults filled in."""
+        return asdict(self)
+
+
+def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """Read and check a recipe.
+
+    :param path: the ``.cfg``.
+    :param overrides: values by dotted key, ``{"training.seed": 3}``.
+    :raises RecipeError: the file cannot be read, or a key or value in it makes no sense.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: the recipe cannot be read: {error}") from error
+    return parse_recipe(text, overrides, path)
+
+
+def parse_recipe(
+    text: str, overrides: Mapping[str, Any] | None = None, path: Path = Path("recipe.cfg")
+) -> Recipe:
+    """Check a recipe's text.
+
+    :param text: as in the file.
+    :param overrides: values by dotted key.
+    :param path: where it stands: for messages, and for relative paths in it.
+    :raises RecipeError: a key or value in it makes no sense.
+    """
+    config = _parse(text, overrides or {}, path)
+    for section in config:
+        if section not in SECTIONS:
+            raise RecipeError(f"{path}: [{section}] is unknown; {nearest(section, SECTIONS)}")
+    for section in ("vectors", "model", "corpora"):
+        if section not in config:
+            raise RecipeError(f"{path}: the section [{section}] is missing; add it")
+    try:
+        labels = dict(config.get("labels", {}))
+        if "names" in labels and "polarity" not in labels:
+            labels["polarity"] = None
+        corpora = read_section(CorporaConfig, config["corpora"], "corpora")
+        return Recipe(
+            vectors=_absolute(config["vectors"], path),
+            model=dict(config["model"]),
+            corpora=CorporaConfig(
+                *(tuple(find_file(file, path) for file in corpora.files(name)) for name in ("train", "dev"))
+            ),
+            training=read_section(TrainingConfig, config.get("training", {}), "training"),
+            labels=read_section(LabelsConfig, labels, "labels"),
+        )
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def find_file(name: str, recipe: Path) -> str:
+    """Make a path of a recipe absolute: it is relative to the recipe's folder, else to the working directory.
+
+    :param name: the path as the recipe has it.
+    :param recipe: the recipe's own path.
+    :raises RecipeError: there is nothing at either place.
+    """
+    places = [recipe.parent / name, Path(name)]
+    for place in places:
+        if place.expanduser().exists():
+            return str(place.expanduser().resolve())
+    tried = " and ".join(dict.fromkeys(str(place.absolute()) for place in places))
+    raise RecipeError(f"there is no file {name!r}; tried {tried}")
+
+
+def _parse(text: str, overrides: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    from confection import Config, ConfigValidationError
+
+    def variable(match: re.Match[str]) -> str:
+        try:
+            return os.environ[match[1]]
+        except KeyError:
+            raise RecipeError(f"{path}: the environment has no variable {match[1]}; set it") from None
+
+    try:
+        config = Config().from_str(_ENVIRONMENT.sub(variable, text), interpolate=False)
+        for key, value in overrides.items():
+            _override(config, key, value)
+        return dict(config.interpolate())
+    except (ConfigValidationError, ValueError) as error:
+        if isinstance(error, RecipeError):
+            raise
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"{path}: not a recipe that can be read: {reason}") from error
+
+
+def _override(config: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    if not sections or sections[0] not in SECTIONS:
+        raise RecipeError(f"--{key}: there is no such value; {nearest(key.split('.')[0], SECTIONS)}")
+    for section in sections:
+        config = config.setdefault(section, {})
+        if not isinstance(config, dict):
+            raise RecipeError(f"--{key}: {section} is a value, not a section")
+    config[last] = value
+
+
+def _absolute(block: Any, recipe: Path, key: str = "") -> Any:
+    """Find the files of a block: the text values whose key is ``path`` or ends with ``_path``."""
+    if isinstance(block, Mapping):
+        return {name: _absolute(value, recipe, str(name)) for name, value in block.items()}
+    if isinstance(block, list):
+        return [_absolute(value, recipe, key) for value in block]
+    return find_file(block, recipe) if isinstance(block, str) and f"_{key}".endswith("_path") else block
+
+
+def _check(right: bool, name: str, value: Any, expected: str) -> None:
+    if not right:
+        raise RecipeError(f"{name} is {value!r}; expected {expected}")
+
+
+def _at_least(config: Any, least: float, *names: str) -> None:
+    for name in names:
+        _check(getattr(config, name) >= least, name, getattr(config, name), f"at least {least}")
