@@ -1,0 +1,186 @@
+"""``treesent score``."""
+
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spacy.language import Language
+
+    from treesent.scoring import ScoreOptions, ScoreSummary
+
+
+class Kind(StrEnum):
+    """Kinds of tables."""
+
+    txt = "txt"
+    csv = "csv"
+    tsv = "tsv"
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
+class Nodes(StrEnum):
+    """How deep the scores go."""
+
+    none = "none"
+    sentences = "sentences"
+    all = "all"
+
+
+class OnError(StrEnum):
+    """What a bad row does."""
+
+    fail = "fail"
+    skip = "skip"
+
+
+def score(
+    file: Annotated[
+        str,
+        typer.Argument(help="The table: .txt, .csv, .tsv, .jsonl (also .gz .xz .bz2), .parquet; - is stdin."),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="The file to write; - is stdout.")
+    ] = "-",
+    text_column: Annotated[str, typer.Option(help="The column of the texts.")] = "text",
+    id_column: Annotated[
+        str | None, typer.Option(help="A column that names the rows: must be filled; rejects carry it.")
+    ] = None,
+    nodes: Annotated[
+        Nodes,
+        typer.Option(
+            help="A column 'sentences': none, the sentences, or all: with each phrase, its span and probs."
+        ),
+    ] = Nodes.none,
+    kind: Annotated[
+        Kind | None,
+        typer.Option(
+            "--format", help="Kind of FILE and OUT where no suffix tells; else stdin txt, stdout jsonl."
+        ),
+    ] = None,
+    input_kind: Annotated[
+        Kind | None, typer.Option("--input-format", help="Kind of FILE, whatever its suffix.")
+    ] = None,
+    output_kind: Annotated[
+        Kind | None, typer.Option("--output-format", help="Kind of OUT, whatever its suffix.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A pipeline's folder, package or packaged name.")
+    ] = "en_treesent_sm",
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
+    prefix: Annotated[str, typer.Option(help="Stands before the names of the added columns.")] = "",
+    on_error: Annotated[
+        OnError, typer.Option(help="At a bad row: stop, or put it into OUT.rejects.jsonl and go on.")
+    ] = OnError.fail,
+    rejects: Annotated[Path | None, typer.Option(help="Another file for the rejects.")] = None,
+    quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    n_process: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or cuda:N.")] = "cpu",
+) -> None:
+    """Score the texts of a table.
+
+    Writes the table with the columns label, polarity (-1 to 1), confidence, a probability per class (p_...)
+    and unknown (the share of unknown words). An empty text gets empty scores. OUT appears when it is whole;
+    until then OUT.partial holds what --resume goes on with.
+
+    Exit codes: 0 done; 1 an error, nothing at OUT; 2 a command line that makes no sense; 3 done, some rows in
+    OUT.rejects.jsonl; 130 interrupted, go on with --resume.
+    """
+    from treesent.scoring import ScoreOptions
+
+    if any(mark in prefix for mark in "\r\n\t\0"):
+        raise typer.BadParameter(f"{prefix!r} cannot begin the name of a column", param_hint="--prefix")
+    options = ScoreOptions(
+        text_column=text_column,
+        id_column=id_column,
+        nodes=nodes.value,
+        batch_size=batch_size,
+        kind=kind and kind.value,
+        input_kind=input_kind and input_kind.value,
+        output_kind=output_kind and output_kind.value,
+        prefix=prefix,
+        on_error=on_error.value,
+        rejects=rejects,
+        quoted_tsv=quoted_tsv,
+        overwrite=overwrite,
+        resume=resume,
+        n_process=n_process,
+    )
+    summary = score_file(file, output, options, model=model, device=device)
+    typer.echo(in_words(summary), err=True)
+    if summary.rejected:
+        raise typer.Exit(3)
+
+
+def score_file(
+    file: str, output: str, options: "ScoreOptions", *, model: str = "en_treesent_sm", device: str = "cpu"
+) -> "ScoreSummary":
+    """Load a pipeline and score a table with it, with a progress bar where standard error is a terminal.
+
+    :param file: what to read, ``-`` for standard input.
+    :param output: what to write, ``-`` for standard output.
+    :param options: how.
+    :param model: the pipeline.
+    :param device: ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+    from treesent.scoring import check, score
+
+    check(file, output, options)  # before the model is loaded, which takes seconds
+    nlp = load_pipeline(model, device)
+    with ExitStack() as stack:
+        return score(file, output, nlp, options, progress=_bar(stack))
+
+
+def load_pipeline(model: str, device: str) -> "Language":
+    """A pipeline on a device.
+
+    :raises treesent.errors.ModelError: no such pipeline, or no such device.
+    """
+    import treesent
+    from treesent.errors import ModelError
+
+    if device != "cpu":
+        from thinc.api import require_gpu
+
+        kind, _, number = device.partition(":")
+        if kind != "cuda" or not (number or "0").isdigit():
+            raise typer.BadParameter(f"{device!r}: use cpu, cuda or cuda:N", param_hint="--device")
+        try:
+            require_gpu(int(number or 0))
+        except ValueError as error:
+            raise ModelError(f"--device {device}: {error}; use --device cpu") from None
+    return treesent.load(model)
+
+
+def in_words(summary: "ScoreSummary") -> str:
+    """One line on what a run did."""
+    parts = [f"{summary.rows:,} rows"]
+    if summary.empty:
+        parts.append(f"{summary.empty:,} without text")
+    if summary.rejected:
+        parts.append(f"{summary.rejected:,} rejected, in {summary.rejects}")
+    return "treesent: " + ", ".join(parts)
+
+
+def _bar(stack: ExitStack) -> "Callable[[int], None] | None":
+    if not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    bar = stack.enter_context(tqdm(unit=" rows", unit_scale=True, file=sys.stderr))
+
+    def show(done: int) -> None:
+        bar.update(done - bar.n)
+
+    return show

@@ -1,0 +1,56 @@
+"""What a scoring run is asked to do, and what it did."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Nodes = Literal["none", "sentences", "all"]
+OnError = Literal["fail", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOptions:
+    """How to score a table; the command line has an option for each field."""
+
+    text_column: str = "text"
+    """The column of the texts."""
+    id_column: str | None = None
+    """A column that names the rows: it must be filled, and rejects carry it."""
+    nodes: Nodes = "none"
+    """What the column ``sentences`` holds: none, the sentences, or the sentences with each phrase."""
+    batch_size: int = 64
+    """Texts that go through the network together."""
+    kind: str | None = None
+    """Kind where no suffix tells; None: txt on standard input, jsonl on standard output."""
+    input_kind: str | None = None
+    """Kind of the input, whatever its name."""
+    output_kind: str | None = None
+    """Kind of the output, whatever its name."""
+    prefix: str = ""
+    """Stands before the names of the columns added."""
+    on_error: OnError = "fail"
+    """Stop at a row that cannot be scored, or put it among the rejects."""
+    rejects: Path | None = None
+    """Where rejects go; ``OUT.rejects.jsonl`` where None."""
+    quoted_tsv: bool = False
+    """Quotes in tsv mean what they mean in csv."""
+    overwrite: bool = False
+    """Replace an output that exists."""
+    resume: bool = False
+    """Go on where an earlier run stopped."""
+    n_process: int = 1
+    """Processes of the pipeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSummary:
+    """What a run did, the rows of the runs it went on from included."""
+
+    rows: int
+    """Rows of the input."""
+    empty: int
+    """Rows without text: written with nulls."""
+    rejected: int
+    """Rows among the rejects."""
+    rejects: Path | None
+    """The file of the rejects, or None where there are none."""

@@ -1,0 +1,98 @@
+"""Which files a run reads and writes, and in which kinds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from treesent.data.tables import KINDS, table_kind
+from treesent.errors import DataError
+from treesent.scoring.options import ScoreOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Files and kinds, once they are known to make sense."""
+
+    source: str
+    output: Path
+    kind: str
+    output_kind: str
+    rejects: Path | None
+    streaming: bool
+
+    @classmethod
+    def of(cls, source: str | Path, output: str | Path, options: ScoreOptions) -> Self:
+        """Settle what goes where.
+
+        :param source: a file, or ``-`` for standard input.
+        :param output: a file, or ``-`` for standard output.
+        :raises DataError: a combination that cannot work, or a file that is missing or in the way.
+        """
+        from_stream, to_stream = str(source) == "-", str(output) == "-"
+        kind = options.input_kind or _kind(str(source), options.kind, "txt")
+        output_kind = options.output_kind or _kind(str(output), options.kind, "jsonl")
+        for name in (kind, output_kind):
+            if name not in KINDS:
+                raise DataError(f"{name!r} is no kind of table; known: {' '.join(KINDS)}")
+        rejects = options.rejects or (None if to_stream else Path(f"{output}.rejects.jsonl"))
+        if output_kind == "txt" and options.nodes != "none":
+            raise DataError(
+                "txt has no place for sentences; write jsonl, parquet or csv, or use --nodes none"
+            )
+        if to_stream and (output_kind == "parquet" or (kind == "jsonl" and output_kind in ("csv", "tsv"))):
+            raise DataError(
+                f"{kind} becomes {output_kind} only in a file, which is put together at the end; use -o"
+            )
+        if to_stream and options.resume:
+            raise DataError("standard output cannot go on where it stopped; name a file with -o")
+        if from_stream and options.resume:
+            raise DataError("standard input cannot be read again; --resume needs a file")
+        if to_stream and options.on_error == "skip" and rejects is None:
+            raise DataError("with standard output, name the file of the rejects: --rejects FILE")
+        if options.batch_size < 1:
+            raise DataError(f"--batch-size {options.batch_size}: must be at least 1")
+        plan = cls(str(source), Path(output), kind, output_kind, rejects, to_stream)
+        plan._check_places(options)
+        return plan
+
+    @property
+    def partial(self) -> Path:
+        """Where the parts of the run lie until it is finished."""
+        return Path(f"{self.output}.partial")
+
+    def _check_places(self, options: ScoreOptions) -> None:
+        if self.source != "-" and not Path(self.source).exists():
+            raise DataError(f"{self.source}: no such file")
+        written = [
+            path for path in (None if self.streaming else self.output, self.rejects) if path is not None
+        ]
+        for path in written:
+            if not path.absolute().parent.is_dir():
+                raise DataError(f"{path}: no such folder as {path.parent}; make it first")
+            if path.is_dir():
+                raise DataError(f"{path}: a folder, not a file")
+            if self.source != "-" and path.exists() and path.samefile(self.source):
+                raise DataError(f"{path}: is the input as well; name another output")
+            if path.exists() and not options.overwrite and not (options.resume and self.partial.is_dir()):
+                raise DataError(f"{path}: exists already; name another output or use --overwrite")
+        if len({path.absolute() for path in written}) < len(written):
+            raise DataError(f"{self.rejects}: is the output as well; name another file with --rejects")
+
+
+def _kind(name: str, otherwise: str | None, of_stream: str) -> str:
+    if name == "-":
+        return otherwise or of_stream
+    try:
+        return table_kind(name)
+    except DataError as error:
+        if otherwise is None:
+            raise DataError(f"{error}; or name the kind with --format") from None
+        return otherwise
+
+
+def check(source: str | Path, output: str | Path, options: ScoreOptions) -> None:
+    """Refuse a run that cannot work before a model is loaded for it.
+
+    :raises DataError: see :meth:`Plan.of`.
+    """
+    Plan.of(source, output, options)
