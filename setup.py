@@ -27,7 +27,7 @@ setup(
     packages=[*find_packages(include=["treesent", "treesent.*"]), "treesent.pipelines", "treesent.embeddings"],
     package_dir={"treesent.pipelines": "pipelines", "treesent.embeddings": "embeddings"},
     package_data={
-        "treesent": ["py.typed", "projector/*.html", "projector/*.js", "projector/*.css"],
+        "treesent": ["py.typed", "projector/assets/*"],
         "treesent.pipelines": ["*.cfg", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
         "treesent.embeddings": ["*.toml", "*.cfg", "*.md", "*.txt"],
     },
@@ -44,5 +44,6 @@ setup(
     entry_points={
         "spacy_factories": ["treesent = treesent.component:make_treesent"],
         "spacy_architectures": ["treesent.TreeLSTM.v1 = treesent.architectures:tree_lstm"],
+        "spacy_scorers": ["treesent.scorer.v1 = treesent.component:make_scorer"],
     },
 )

@@ -1,3 +1,25 @@
 """Sentiment of every phrase, inside spaCy."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+__all__ = ["__version__", "load"]
 __version__ = "0.1.0"
+
+
+def load(name: "str | Path" = "en_treesent_sm") -> "Language":
+    """Open a pipeline that scores sentiment.
+
+    :param name: a packaged pipeline's name, or the folder that ``treesent train`` or ``nlp.to_disk`` wrote.
+    :returns: a spaCy pipeline with the component ``treesent``.
+    :raises treesent.errors.ModelError: where there is no such pipeline; the message lists what was tried.
+    """
+    # spaCy takes a second to import, which `treesent --help` should not wait for.
+    import spacy
+
+    from treesent.paths import pipeline_path
+
+    return spacy.load(pipeline_path(name))

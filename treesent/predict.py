@@ -1,0 +1,145 @@
+"""From Docs to scored trees: the path that every prediction takes, on whole batches."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from thinc.api import ArgsKwargs
+
+from treesent.docs import Bool, RowFinder, Sentences, Tokens
+from treesent.nn.batch import ForestBatch
+from treesent.record import Float32, Record
+from treesent.sentences import SentenceSplitter
+from treesent.sources import CHAIN_WARNING, Batch, Source, Trees, source_of, structure_of
+from treesent.trees.forest import Forest
+from treesent.trees.structure import Structure
+from treesent.vectors.table import Lookup
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from treesent.architectures import NetworkShim
+    from treesent.pipeline_io import SentimentModel
+
+# About 256 sentences: larger batches spend their time on page faults.
+CHUNK = 6000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the component has to say of one Doc.
+
+    :param record: the scored trees.
+    :param starts: whether a sentence starts at each token; None where the Doc knows. *Shape:* ``(n_tokens,)``.
+    """
+
+    record: Record
+    starts: Bool | None
+
+
+class Predictor:
+    """Scores Docs with one model; it keeps the look-ups that the model's table allows."""
+
+    def __init__(self, model: "SentimentModel", shim: "NetworkShim", trees: Trees, aggregate: str) -> None:
+        self.model, self.shim, self.trees, self.aggregate = model, shim, trees, aggregate
+        self.rows = RowFinder(model.table)
+        self.split = SentenceSplitter()
+        values = (np.nan,) * model.n_classes if model.polarity is None else model.polarity
+        self._polarity = np.array(values, np.float32)
+        self._warned = False
+        self._lock = Lock()
+
+    def read(self, docs: Sequence["Doc"]) -> Batch:
+        """Docs as arrays."""
+        tokens = Tokens.of(docs)
+        starts = self.split(tokens) if tokens.open.any() else tokens.starts
+        sentences = Sentences.of(tokens, starts)
+        return Batch(docs, tokens, starts, sentences, self.rows.find(tokens, sentences.token))
+
+    def predict(self, docs: Sequence["Doc"]) -> list[Prediction]:
+        """Score Docs without changing them."""
+        by_source: dict[Source, list[int]] = {}
+        for place, doc in enumerate(docs):
+            source = source_of(doc, self.trees, self.model.parser is not None)
+            by_source.setdefault(source, []).append(place)
+        found: dict[int, Prediction] = {}
+        for source, places in by_source.items():
+            batch = self.read([docs[place] for place in places])
+            found.update(zip(places, self.score(batch, source), strict=True))
+        return [found[place] for place in range(len(docs))]
+
+    def score(self, batch: Batch, source: Source) -> list[Prediction]:
+        """Score Docs whose trees come from one source."""
+        if source == "right-branching" and self.trees == "auto" and batch.sentences.lengths.max(initial=0) > 2:
+            self._warn()
+        structure = structure_of(batch, source, self.model.parser)
+        probs = self.probabilities(structure, batch.lookup)
+        return [self._of_doc(batch, structure, probs, place) for place in range(len(batch.docs))]
+
+    def _warn(self) -> None:
+        with self._lock:
+            if self._warned:
+                return
+            self._warned = True
+        warnings.warn(CHAIN_WARNING, stacklevel=2)
+
+    def probabilities(self, structure: Structure, lookup: Lookup) -> Float32:
+        """The classes of every node, in post-order. *Shape:* ``(n_nodes, n_classes)``."""
+        probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
+        words = np.concatenate([[0], np.cumsum(structure.lengths)])
+        begin = 0
+        while begin < structure.n_trees:
+            end = max(begin + 1, int(np.searchsorted(words, words[begin] + CHUNK, "right")) - 1)
+            nodes = slice(structure.offsets[begin], structure.offsets[end])
+            forest = Forest.build(part(structure, begin, end), lookup.rows[words[begin] : words[end]])
+            batch = self.to_device(forest, lookup)
+            logits = self.shim.predict(ArgsKwargs((batch,), {})).logits
+            logits = torch.softmax(logits.float(), dim=1).index_select(0, batch.order)
+            probs[nodes] = logits.cpu().numpy()
+            begin = end
+        return probs
+
+    def to_device(self, forest: Forest, lookup: Lookup) -> ForestBatch:
+        """What the network takes, where the network is."""
+        return ForestBatch.from_forest(forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None)
+
+    def _of_doc(self, batch: Batch, structure: Structure, probs: Float32, place: int) -> Prediction:
+        tokens, sentences = batch.tokens, batch.sentences
+        first, last = sentences.offsets[place], sentences.offsets[place + 1]
+        lengths = sentences.lengths[first:last]
+        nodes = slice(structure.offsets[first], structure.offsets[last])
+        word = (structure.offsets[first] + first) // 2
+        words = slice(word, word + int(lengths.sum()))
+        token = sentences.token[words]
+        own = slice(tokens.offsets[place], tokens.offsets[place + 1])
+        record = Record(
+            chars=np.stack([tokens.begin[token], tokens.end[token]], axis=1).astype(np.int32),
+            unknown=batch.lookup.unknown[words].astype(np.uint8),
+            words=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
+            left=structure.left[nodes].astype(np.int32),
+            start=structure.start[nodes].astype(np.int32),
+            end=structure.end[nodes].astype(np.int32),
+            probs=probs[nodes].copy(),
+            polarity=self._polarity,
+            labels=list(self.model.labels),
+            aggregate=self.aggregate,
+            size=int((tokens.end + tokens.spaced)[own][-1]) if own.stop > own.start else 0,
+        )
+        return Prediction(record, batch.starts[own] if tokens.open[place] else None)
+
+
+def part(structure: Structure, begin: int, end: int) -> Structure:
+    """Trees ``begin:end`` of many."""
+    offsets = structure.offsets[begin : end + 1]
+    nodes = slice(offsets[0], offsets[-1])
+    return Structure(
+        structure.left[nodes],
+        structure.right[nodes],
+        structure.start[nodes],
+        structure.end[nodes],
+        offsets - offsets[0],
+    )
