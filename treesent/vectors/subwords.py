@@ -21,7 +21,7 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 UInt32 = npt.NDArray[np.uint32]
 
-ANY = 0
+NO_PIECE = np.uint32(0)
 _FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 _LONGEST_WORD = 48
 _URL = re.compile(r"^(?:\w+://|www\.)|\.(?:com|org|net|edu|gov|html?)\b")
@@ -41,9 +41,9 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SubwordVectors:
-    """Vectors of word pieces; a word's vector is that of every word (row 0) plus the mean of its pieces.
+    """Vectors of word pieces; a word's vector is that of every word (row 0) plus the sum of its pieces.
 
-    :param hashes: the pieces kept, sorted; the first is not looked up. *Shape:* ``(n_pieces,)``.
+    :param hashes: the pieces kept, sorted from row 1 on; row 0 is no piece. *Shape:* ``(n_pieces,)``.
     :param matrix: float32, float16 or int8; row 0 belongs to every word. *Shape:* ``(n_pieces, width)``.
     :param scale: what an int8 row is multiplied by, or None. *Shape:* ``(n_pieces,)``.
     :param shortest: characters of the shortest n-gram, with the marks of the word's ends.
@@ -85,8 +85,7 @@ class SubwordVectors:
         if not len(owner):
             return out
         starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-        counts = np.diff(np.r_[starts, len(owner)])
-        out[owner[starts]] += np.add.reduceat(self._dense(piece), starts, axis=0) / counts[:, None]
+        out[owner[starts]] += np.add.reduceat(self._dense(piece), starts, axis=0)
         return out
 
     def known(self, words: Sequence[str]) -> tuple[Int64, Int64]:
@@ -94,7 +93,7 @@ class SubwordVectors:
         pieces = pieces_of(words, self.shortest, self.longest)
         place = np.searchsorted(self.hashes[1:], pieces.hashes) + 1
         place[place == len(self.hashes)] = 0
-        kept = np.flatnonzero((self.hashes[place] == pieces.hashes) & (place > 0))
+        kept = np.flatnonzero((place > 0) & (self.hashes[place] == pieces.hashes))
         kept = kept[np.argsort(pieces.owner[kept], kind="stable")]
         return pieces.owner[kept], place[kept]
 
@@ -112,6 +111,14 @@ class SubwordVectors:
         """The same in int8 with one scale a row."""
         matrix, scale = quantise_rows(self._dense(np.arange(len(self))))
         return type(self)(self.hashes, matrix, scale, self.shortest, self.longest)
+
+    def rotate(self, axes: Float32) -> Self:
+        """The same on other axes, in float32.
+
+        :param axes: *Shape:* ``(width, new width)``.
+        """
+        matrix = self._dense(np.arange(len(self))) @ axes
+        return type(self)(self.hashes, matrix, None, self.shortest, self.longest)
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """The same as named arrays."""

@@ -141,11 +141,23 @@ class VectorTable:
         return dict(zip(self.words, range(len(self.words)), strict=True))
 
     @cached_property
-    def _mean(self) -> Float32:
+    def _length(self) -> float:
+        """The mean length of (at most 10,000) rows: what counts as near zero is measured by it."""
+        return float(np.linalg.norm(self.dense(slice(0, 10_000)), axis=1).mean())
+
+    @cached_property
+    def _default(self) -> Float32:
+        """The mean of the rows; where that is zero (a centred table), the row nearest to it that is not."""
         total = np.zeros(self.width, np.float64)
         for start in range(0, len(self), 1 << 14):
             total += self.dense(slice(start, start + (1 << 14))).sum(axis=0, dtype=np.float64)
-        return (total / len(self)).astype(np.float32)
+        mean = (total / len(self)).astype(np.float32)
+        if np.linalg.norm(mean) > 0.01 * self._length:
+            return mean
+        rows = self.dense(slice(0, 10_000))
+        lengths = np.linalg.norm(rows, axis=1)
+        nearest: Float32 = rows[int(np.where(lengths > 0.01 * self._length, lengths, np.inf).argmin())]
+        return nearest
 
     def __len__(self) -> int:
         """How many words the table holds."""
@@ -182,7 +194,7 @@ class VectorTable:
         """The rows of a text's words; each distinct unknown word is given one vector of its own.
 
         An unknown word's vector comes from its pieces (``subwords``), or is the mean of the table where there
-        are none: never silently zero.
+        are none: never zero.
         """
         rows = self.rows(words)
         unknown = rows < 0
@@ -198,13 +210,16 @@ class VectorTable:
         :returns: *Shape:* ``(n_words, width)``.
         """
         if self.subwords is None:
-            return np.broadcast_to(self._mean, (len(words), self.width)).copy()
-        return self.subwords.vectors(words)
+            return np.tile(self._default, (len(words), 1))
+        made = self.subwords.vectors(words)
+        made[np.linalg.norm(made, axis=1) <= 0.01 * self._length] = self._default
+        return made
 
     def vector(self, word: str) -> Float32:
         """The vector of one word; an unknown word's is made from its pieces. *Shape:* ``(width,)``."""
         row = self.row(word)
-        return self.dense(slice(row, row + 1))[0] if row >= 0 else self.guess([normalise(word)])[0]
+        found = self.dense(slice(row, row + 1)) if row >= 0 else self.guess([normalise(word)])
+        return found.reshape(self.width)
 
     def dense(self, rows: Int64 | slice = slice(None)) -> Float32:
         """Rows in float32, decoded where the table is int8.
@@ -213,8 +228,7 @@ class VectorTable:
         :returns: *Shape:* ``(n_rows, width)``.
         """
         if self.scale is None:
-            plain: Float32 = self.matrix[rows].astype(np.float32, copy=False)
-            return plain
+            return np.asarray(self.matrix[rows], dtype=np.float32)
         return dequantise(self.matrix[rows], self.scale[rows])
 
     def take(self, rows: Int64) -> Self:
