@@ -1,0 +1,132 @@
+// Names on the map: as many as fit without touching, the important ones first.
+
+const FONT = 'ui-sans-serif, system-ui, -apple-system, "Segoe UI", Inter, Roboto, "Noto Sans", sans-serif';
+const BUCKET = 64;
+
+/** Rectangles that must not overlap, in buckets of the screen. */
+class Occupied {
+  constructor() {
+    this.buckets = new Map();
+  }
+
+  #cells(rect, visit) {
+    for (let r = Math.floor(rect.y / BUCKET); r <= Math.floor((rect.y + rect.h) / BUCKET); r++) {
+      for (let c = Math.floor(rect.x / BUCKET); c <= Math.floor((rect.x + rect.w) / BUCKET); c++) {
+        if (visit(r * 4096 + c)) return true;
+      }
+    }
+    return false;
+  }
+
+  free(rect) {
+    const touches = (other) =>
+      rect.x < other.x + other.w && other.x < rect.x + rect.w && rect.y < other.y + other.h && other.y < rect.y + rect.h;
+    return !this.#cells(rect, (cell) => this.buckets.get(cell)?.some(touches));
+  }
+
+  take(rect) {
+    this.#cells(rect, (cell) => {
+      const list = this.buckets.get(cell);
+      if (list) list.push(rect);
+      else this.buckets.set(cell, [rect]);
+      return false;
+    });
+  }
+}
+
+class Labels {
+  constructor(context, names, order) {
+    Object.assign(this, { context, names, order, widths: new Map(), shades: new Map(), placed: [] });
+  }
+
+  text(i) {
+    const name = this.names[i];
+    return name.length > 44 ? `${name.slice(0, 42)}…` : name;
+  }
+
+  width(i, size, weight) {
+    const key = i * 2 + (weight > 500);
+    let width = this.widths.get(key);
+    if (width === undefined) {
+      this.context.font = `${weight} 16px ${FONT}`;
+      this.widths.set(key, (width = this.context.measureText(this.text(i)).width / 16));
+    }
+    return width * size;
+  }
+
+  /**
+   * Choose the labels of a view.
+   * @param scene { xs, ys, depths, shown, bright, width, height, radius, solid, most }
+   * @param first points that are named whatever else is there, [{ i, size, weight }]
+   */
+  place(scene, first) {
+    const occupied = new Occupied();
+    const out = [];
+    const done = new Set();
+    const put = (i, size, weight, force) => {
+      const x = scene.xs[i];
+      const y = scene.ys[i];
+      if (!(x > -60 && x < scene.width + 60 && y > -20 && y < scene.height + 20)) return false;
+      const w = this.width(i, size, weight);
+      const gap = scene.radius + 4;
+      const h = size * 1.1;
+      const spots = [
+        [x + gap, y - h / 2],
+        [x - gap - w, y - h / 2],
+        [x - w / 2, y - gap - h],
+        [x - w / 2, y + gap],
+      ];
+      for (const [left, top] of force === "always" ? spots.slice(0, 1) : spots) {
+        const rect = { x: left - 5, y: top - 2, w: w + 10, h: h + 4 };
+        if (force !== "always" && !occupied.free(rect)) continue;
+        occupied.take(rect);
+        done.add(i);
+        out.push({ i, dx: left - x, dy: top + h / 2 - y, size, weight });
+        return true;
+      }
+      return false;
+    };
+    for (const { i, size, weight, always } of first) if (!done.has(i)) put(i, size, weight, always && "always");
+    let tried = 0;
+    for (let at = 0; at < this.order.length && out.length < scene.most && tried < 4000; at++) {
+      const i = this.order[at];
+      if (!scene.shown[i] || done.has(i) || (scene.bright && !scene.bright[i])) continue;
+      if (scene.solid && scene.depths[i] < -0.25) continue;
+      const x = scene.xs[i];
+      const y = scene.ys[i];
+      if (x < -40 || x > scene.width + 40 || y < 0 || y > scene.height) continue;
+      tried++;
+      put(i, out.length < scene.most / 6 ? 14 : 12, 450);
+    }
+    this.placed = out;
+  }
+
+  /** Draw the chosen labels, fading in what is new; true while a fade goes on. */
+  draw(scene, elapsed) {
+    const { context, shades } = this;
+    const theme = THEMES[scene.theme];
+    const step = scene.still ? 1 : Math.min(1, elapsed / 160);
+    let moving = false;
+    const now = new Set();
+    context.textBaseline = "middle";
+    context.lineJoin = "round";
+    context.lineWidth = 3.5;
+    context.strokeStyle = theme.background;
+    context.fillStyle = theme.ink;
+    let font = "";
+    for (const { i, dx, dy, size, weight } of this.placed) {
+      const shade = Math.min(1, (shades.get(i) ?? 0) + step);
+      shades.set(i, shade);
+      now.add(i);
+      if (shade < 1) moving = true;
+      const next = `${weight} ${size}px ${FONT}`;
+      if (next !== font) context.font = font = next;
+      context.globalAlpha = shade * (weight > 500 ? 1 : 0.86);
+      context.strokeText(this.text(i), scene.xs[i] + dx, scene.ys[i] + dy);
+      context.fillText(this.text(i), scene.xs[i] + dx, scene.ys[i] + dy);
+    }
+    context.globalAlpha = 1;
+    for (const i of shades.keys()) if (!now.has(i)) shades.delete(i);
+    return moving;
+  }
+}
