@@ -48,12 +48,16 @@ class Spool:
             )
         folder.mkdir(exist_ok=True)
         self._lock = _lock(folder)
-        if existed and resume:
-            _compare(json.loads(manifest.read_text(encoding="utf-8")), settings, folder)
-            self.parts = self._finished()
-        else:
-            self._clear()
-            durable(manifest, json.dumps(settings, indent=1).encode())
+        try:
+            if existed and resume:
+                _compare(json.loads(manifest.read_text(encoding="utf-8")), settings, folder)
+                self.parts = self._finished()
+            else:
+                self._clear()
+                durable(manifest, json.dumps(settings, indent=1).encode())
+        except BaseException:
+            self._unlock()
+            raise
 
     @property
     def done(self) -> Part:
@@ -80,6 +84,9 @@ class Spool:
         """Leave the folder: removed where the run is finished or has nothing to go on with."""
         if finished or not self.parts:
             shutil.rmtree(self.folder, ignore_errors=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
 
