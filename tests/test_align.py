@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def cut_again(draw):
     characters = "".join(tree.words)
     cuts = draw(st.lists(st.integers(1, len(characters)), max_size=12))
     bounds = sorted({0, *cuts, len(characters)})
-    return tree, [characters[i:j] for i, j in zip(bounds, bounds[1:], strict=False)]
+    return tree, [characters[i:j] for i, j in pairwise(bounds)]
 
 
 def character_spans(tree):
