@@ -14,6 +14,7 @@ relative path is looked for in the recipe's folder first and then in the working
 overrides values with ``--section.key value``.
 """
 
+import configparser
 import os
 import re
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from treesent.errors import RecipeError
 from treesent.training.settings import nearest, read_section
 
 SECTIONS = ("paths", "vectors", "model", "corpora", "training", "labels")
-_ENVIRONMENT = re.compile(r"\$\{env\.(\w+)\}")
+_ENVIRONMENT = re.compile(r"^[ \t]*[#;].*|\$\{env\.(\w+)\}", re.MULTILINE)  # comments stay as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,8 @@ def _parse(text: str, overrides: Mapping[str, Any], path: Path) -> dict[str, Any
     from confection import Config, ConfigValidationError
 
     def variable(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
         try:
             return os.environ[match[1]]
         except KeyError:
@@ -249,7 +252,7 @@ def _parse(text: str, overrides: Mapping[str, Any], path: Path) -> dict[str, Any
         for key, value in overrides.items():
             _override(config, key, value)
         return dict(config.interpolate())
-    except (ConfigValidationError, ValueError) as error:
+    except (ConfigValidationError, configparser.Error, ValueError) as error:
         if isinstance(error, RecipeError):
             raise
         reason = " ".join(str(error).split())
