@@ -189,7 +189,7 @@ def _pipeline_trees(predictor: Predictor, whole: Batch) -> Structure:
     }
     if len(sources) != 1:
         raise DataError(f"one batch of examples takes its trees from {sorted(sources)}: set trees to one of them")
-    return structure_of(whole, sources.pop(), predictor.model.parser)
+    return structure_of(whole, sources.pop(), predictor.model)
 
 
 def _labels(structure: Structure, sentences: Sentences, spans: Spans) -> Int64:

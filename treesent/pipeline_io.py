@@ -22,6 +22,8 @@ from treesent.vectors.table import FILE, VectorTable
 if TYPE_CHECKING:
     import torch
 
+    from treesent.nn.parser import DistanceParser
+
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
@@ -38,7 +40,6 @@ class SentimentModel:
     :param labels: the classes, the most negative first.
     :param polarity: the value of each class, from -1 to 1; None where they have none.
     :param parser: makes trees for sentences, where there is one.
-    :param parser_block: the settings that describe it.
     """
 
     network: "torch.nn.Module"
@@ -46,8 +47,7 @@ class SentimentModel:
     table: VectorTable
     labels: tuple[str, ...]
     polarity: tuple[float, ...] | None
-    parser: "torch.nn.Module | None" = None
-    parser_block: dict[str, Any] | None = None
+    parser: "DistanceParser | None" = None
 
     @property
     def n_classes(self) -> int:
@@ -79,7 +79,7 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
     (folder / WEIGHTS).write_bytes(weights_to_bytes(model.network))
     (folder / PARSER).unlink(missing_ok=True)
     if model.parser is not None:
-        (folder / PARSER).write_bytes(weights_to_bytes(model.parser))
+        model.parser.save(folder / PARSER)
     _current_table(model).save(folder / VECTORS)
     files = [WEIGHTS, *([PARSER] if model.parser is not None else [])]
     files += [path.relative_to(folder).as_posix() for path in sorted((folder / VECTORS).iterdir())]
@@ -89,7 +89,6 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
         "model": model.block,
         "labels": list(model.labels),
         "polarity": None if model.polarity is None else list(model.polarity),
-        "parser": model.parser_block,
         "files": {name: _file_digest(folder / name) for name in files},
     }
     partial = folder / f"{CONFIG}.partial"
@@ -113,15 +112,19 @@ def load_model(folder: str | Path) -> SentimentModel:
     """
     from treesent.architectures import build_network, weights_from_bytes
     from treesent.nn.embedding import VectorEmbedding
+    from treesent.nn.parser import DistanceParser
 
     folder = Path(folder)
     config = _read_config(folder)
     _check_files(folder, config["files"])
     try:
         table = VectorTable.load(folder / VECTORS)
-        embedding = VectorEmbedding(table.matrix, table.scale, tune=bool(config["model"].get("tune", False)))
+        embedding = VectorEmbedding(table.matrix, table.scale)
         network = build_network(config["model"], table.width, len(config["labels"]), embedding)
         weights_from_bytes(network, (folder / WEIGHTS).read_bytes())
+        parser = DistanceParser.load(folder / PARSER) if PARSER in config["files"] else None
+        if parser is not None and parser.width != table.width:
+            raise ModelError(f"the parser reads vectors of width {parser.width}, the table has {table.width}")
     except TreesentError as error:
         raise ModelError(f"{folder}: {error}") from error
     return SentimentModel(
@@ -130,7 +133,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         table,
         tuple(config["labels"]),
         None if config["polarity"] is None else tuple(config["polarity"]),
-        *_load_parser(folder, config["parser"], embedding),
+        parser,
     )
 
 
@@ -157,10 +160,6 @@ def find_table(vectors: "str | Path | VectorTable | None", vocab: Any) -> Vector
     rows = vocab.vectors.key2row
     words = {vocab.strings[key]: row for key, row in sorted(rows.items(), key=lambda item: item[1])}
     return VectorTable(list(words), np.asarray(vocab.vectors.data, np.float32)[list(words.values())])
-
-
-def _load_parser(folder: Path, block: dict[str, Any] | None, embedding: Any) -> tuple[Any, Any]:
-    return None, block
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

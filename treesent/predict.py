@@ -76,7 +76,7 @@ class Predictor:
         """Score Docs whose trees come from one source."""
         if source == "right-branching" and self.trees == "auto" and batch.sentences.lengths.max(initial=0) > 2:
             self._warn()
-        structure = structure_of(batch, source, self.model.parser)
+        structure = structure_of(batch, source, self.model)
         probs = self.probabilities(structure, batch.lookup)
         return [self._of_doc(batch, structure, probs, place) for place in range(len(batch.docs))]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from treesent.vectors.table import Lookup
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
 
-    from treesent.nn.parser import DistanceParser
+    from treesent.pipeline_io import SentimentModel
 
 Source = Literal["constituency", "dependency", "learned", "right-branching"]
 Trees = Literal["auto", "constituency", "dependency", "learned", "right-branching"]
@@ -81,28 +81,41 @@ class Batch:
     lookup: Lookup
 
 
-def structure_of(batch: Batch, source: "Source", parser: "DistanceParser | None") -> Structure:
+def structure_of(batch: Batch, source: "Source", model: "SentimentModel") -> Structure:
     """The trees of a batch's sentences.
 
     :param source: where from.
-    :param parser: the model's own parser, for ``learned``.
+    :param model: whose parser makes them, for ``learned``.
     """
     sentences = batch.sentences
     if source == "right-branching" or not len(sentences.lengths):
         return Structure.right_branching(sentences.lengths)
     if source == "dependency":
-        return dependency.from_heads(
-            batch.tokens.head, sentences.begin, sentences.end, ~batch.tokens.is_space
-        )
+        words = ~batch.tokens.is_space
+        return dependency.from_heads(batch.tokens.head, sentences.begin, sentences.end, words)
     if source == "constituency":
         return constituency.from_spans(_spans(batch))
-    assert parser is not None
-    return parser.parse(batch.lookup.rows, sentences.lengths, batch.lookup.extra)
+    return _parsed(batch, model)
+
+
+def _parsed(batch: Batch, model: "SentimentModel") -> Structure:
+    """Trees from the model's own parser, which reads the classifier's vectors."""
+    import torch
+
+    assert model.parser is not None
+    distinct, inverse = np.unique(batch.lookup.rows, return_inverse=True)
+    embedding: Any = model.network.embedding
+    device = next(model.parser.parameters()).device
+    with torch.inference_mode():
+        extra = torch.from_numpy(batch.lookup.extra).to(device) if len(batch.lookup.extra) else None
+        vectors = embedding(torch.from_numpy(distinct).to(device), extra)
+        words = torch.from_numpy(inverse).to(device)
+        return model.parser.parse(vectors, words, batch.sentences.lengths)
 
 
 def _spans(batch: Batch) -> "list[Span]":
     """The sentences that have words, as spans of their Docs."""
     sentences, offsets = batch.sentences, batch.tokens.offsets
     doc = np.searchsorted(offsets, sentences.begin, "right") - 1
-    bounds = zip(doc.tolist(), (sentences.begin - offsets[doc]).tolist(), (sentences.end - offsets[doc]).tolist(), strict=True)
-    return [batch.docs[place][begin:end] for place, begin, end in bounds]
+    bounds = np.stack([doc, sentences.begin - offsets[doc], sentences.end - offsets[doc]], axis=1)
+    return [batch.docs[place][begin:end] for place, begin, end in bounds.tolist()]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from treesent.record import Record, Stretch
+from treesent.render import Picture, to_svg
 from treesent.sentiment import Sentiment, sentiment_of
 from treesent.trees.tree import Tree
 
@@ -132,13 +133,26 @@ class TreeView:
     def __repr__(self) -> str:
         return f"TreeView({self.label!r}, text={self.text!r})"
 
+    @property
+    def _rows(self) -> slice:
+        return slice(self._row - self.n_nodes + 1, self._row + 1)
+
+    @property
+    def _left(self) -> "np.ndarray[Any, np.dtype[np.int32]]":
+        """Left children, counted within this subtree."""
+        left = self.record.left[self._rows]
+        return np.where(left < 0, -1, left - (self.node - self.n_nodes + 1))
+
     def to_tree(self) -> Tree:
         """The tree by itself, labelled with the number of each node's likeliest class."""
-        nodes = slice(self._row - self.n_nodes + 1, self._row + 1)
-        left = self.record.left[nodes]
+        left = self._left
         right = np.where(left < 0, -1, np.arange(-1, self.n_nodes - 1))
-        left = np.where(left < 0, -1, left - (self.node - self.n_nodes + 1))
-        return Tree.from_structure(self.words, left, right, self.record.probs[nodes].argmax(axis=1))
+        return Tree.from_structure(self.words, left, right, self.record.probs[self._rows].argmax(axis=1))
+
+    def picture(self) -> Picture:
+        """What :func:`treesent.render.to_svg` draws."""
+        probs, labels = self.record.probs[self._rows], list(self.record.labels)
+        return Picture(self.words, self._left, probs, labels, self.record.polarity)
 
     def brackets(self) -> str:
         """The tree as the treebank writes it, such as ``(3 (2 The) (2 plot))``, with class numbers."""
@@ -168,6 +182,4 @@ class TreeView:
 
     def _repr_svg_(self) -> str:
         """The tree's picture, which a notebook shows by itself."""
-        from treesent.render import to_svg
-
         return to_svg(self)
