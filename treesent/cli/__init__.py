@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from treesent.errors import TreesentError
 
-COMMANDS = ("score", "train", "evaluate", "trees", "vectors", "project")
+COMMANDS = ("show", "score", "train", "evaluate", "trees", "vectors", "project")
 
 
 class _Group(TyperGroup):
@@ -59,7 +59,7 @@ def _make() -> typer.Typer:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name, context_settings=getattr(module, "CONTEXT", None))(getattr(module, name))
     return app
 
 

@@ -1,0 +1,110 @@
+"""``treesent train``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Overrides of the recipe are options that the command does not know."""
+
+
+def train(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="A .cfg file, or the name of a packaged recipe.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT", help="The pipeline's folder; out/RECIPE by default."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop an interrupted run.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
+    ] = 1,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a JSON object a step, and one an epoch.")
+    ] = None,
+) -> None:
+    """Train a network on bracketed trees and write a pipeline that spacy.load opens.
+
+    Any value of the recipe can be given as --section.key VALUE, --training.seed 3 say. A path in the recipe
+    is looked for in the recipe's folder, then in the working directory. All figures are in percent.
+
+    While it runs, OUT.checkpoint holds what --resume goes on with, to the same weights as an undisturbed run;
+    OUT appears when it is whole. Small trees train best with one thread a process.
+    """
+    overrides = parse_overrides(context.args)
+    import torch
+
+    from treesent.train import train as run
+
+    if threads:
+        torch.set_num_threads(threads)
+    output = output or Path("out") / Path(recipe).stem
+    trained = run(
+        recipe,
+        output,
+        overrides=overrides,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        log=log,
+        report=lambda record: typer.echo(in_words(record), err=True),
+        progress_bar=sys.stderr.isatty(),
+    )
+    best = trained.progress.best_epoch
+    typer.echo(f"{output}: the weights of epoch {best}; on dev {figures(trained.dev.to_dict())}", err=True)
+
+
+def parse_overrides(arguments: list[str]) -> dict[str, Any]:
+    """Read ``--section.key value`` pairs, values as JSON where they are JSON and as text elsewhere.
+
+    :param arguments: what the command's own options left.
+    :raises typer.BadParameter: an argument that is no such pair.
+    """
+    import json
+
+    overrides: dict[str, Any] = {}
+    rest = list(arguments)
+    while rest:
+        name = rest.pop(0)
+        key, equals, value = name.removeprefix("--").partition("=")
+        if not name.startswith("--") or "." not in key:
+            raise typer.BadParameter(
+                f"{name!r}: no such option; a value of the recipe is --section.key VALUE"
+            )
+        if not equals:
+            if not rest:
+                raise typer.BadParameter(f"--{key}: a value is missing")
+            value = rest.pop(0)
+        try:
+            overrides[key] = json.loads(value)
+        except ValueError:
+            overrides[key] = value
+    return overrides
+
+
+def in_words(record: dict[str, Any]) -> str:
+    """One line on an epoch.
+
+    :param record: its figures, see :func:`treesent.training.loop.fit`.
+    """
+    mark = "  best so far" if record["best"] else ""
+    return (
+        f"epoch {record['epoch']:3}  loss {record['mean_loss']:.4f}  dev {figures(record['dev'])}  "
+        f"{record['seconds']:.0f} s{mark}"
+    )
+
+
+def figures(scores: dict[str, Any]) -> str:
+    """The accuracies of roots and nodes, in percent.
+
+    :param scores: see :meth:`treesent.training.metrics.TreeScores.to_dict`.
+    """
+    return "  ".join(
+        f"{place} "
+        + " / ".join(f"{value:.1f}" for name, value in scores[place].items() if "accuracy" in name)
+        for place in ("root", "nodes")
+    )

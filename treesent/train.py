@@ -1,0 +1,167 @@
+"""From a recipe to a pipeline folder that ``spacy.load`` opens."""
+
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from treesent.architectures import build_network, network_config
+from treesent.component import write_pipeline
+from treesent.data.sst import read_treebank
+from treesent.errors import ModelError, RecipeError
+from treesent.nn.embedding import VectorEmbedding
+from treesent.paths import recipe_path
+from treesent.pipeline_io import SentimentModel, default_polarity
+from treesent.training.device import choose_device
+from treesent.training.evaluation import evaluate_trees
+from treesent.training.loop import Data, Progress, fit, stream
+from treesent.training.metrics import TreeScores
+from treesent.training.recipe import Recipe, read_recipe
+from treesent.training.vector_sources import load_vectors
+from treesent.training.vectors import working_vectors
+from treesent.vectors.table import VectorTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """What a run gave.
+
+    :param folder: the pipeline.
+    :param progress: the run's epochs.
+    :param dev: how the pipeline, as it is saved, does on the dev trees.
+    """
+
+    folder: Path
+    progress: Progress
+    dev: TreeScores
+
+
+def train(
+    recipe: str | Path,
+    output: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    log: str | Path | None = None,
+    report: Callable[[dict[str, Any]], None] | None = None,
+    progress_bar: bool = False,
+) -> Trained:
+    """Train a network and write it as a spaCy pipeline.
+
+    While it runs, ``OUTPUT.checkpoint`` holds what ``resume`` goes on with; the pipeline appears at
+    ``OUTPUT`` when it is whole.
+
+    :param recipe: a ``.cfg``, or the name of a packaged one; see :mod:`treesent.training.recipe`.
+    :param output: the folder of the pipeline; one that is there already is replaced at the end.
+    :param overrides: values of the recipe by dotted key.
+    :param resume: go on with a run that was interrupted, to the same weights as if it had not been.
+    :param overwrite: drop the checkpoint of an interrupted run.
+    :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+    :param log: a file for a JSON object a step.
+    :param report: called after each epoch with its figures.
+    :param progress_bar: draw one on stderr.
+    :raises TreesentError: the recipe, its data or its vectors cannot be used, or the output is in the way.
+    """
+    settings = read_recipe(recipe_path(recipe), overrides)
+    network_config(settings.model)
+    place = choose_device(device)
+    output = Path(output)
+    checkpoint = _checkpoint(output, resume, overwrite)
+    n_classes = len(settings.labels.names)
+    train_trees, dev_trees = (
+        read_treebank(settings.corpora.files(name), n_classes) for name in ("train", "dev")
+    )
+    table = load_vectors(settings.vectors)
+    working, (train_rows, dev_rows) = working_vectors(table, [train_trees, dev_trees])
+    seed = settings.training.seed
+    network = build_network(
+        settings.model,
+        table.width,
+        n_classes,
+        VectorEmbedding(working.matrix, tune=settings.training.tune_vectors),
+        _generator(seed),
+    ).to(place)
+    progress = fit(
+        network,
+        Data(train_rows, dev_rows, settings.labels.polarity),
+        settings.training,
+        checkpoint=checkpoint / "checkpoint.safetensors",
+        resume=resume and checkpoint.exists(),
+        signature={"model": settings.model, "vectors": settings.vectors, "corpora": settings.corpora.train},
+        log=log,
+        report=report,
+        progress_bar=progress_bar,
+    )
+    network = network.to("cpu")
+    if settings.training.tune_vectors:
+        table = working.tuned(network.embedding.table.detach().numpy())  # type: ignore[union-attr]
+    network.embedding = VectorEmbedding(table.matrix, table.scale)
+    dev = evaluate_trees(network, table, dev_trees, settings.labels.polarity)
+    _write(output, checkpoint, _model(settings, network, table), dev)
+    shutil.rmtree(checkpoint)
+    return Trained(output, progress, dev)
+
+
+def _generator(seed: int) -> Any:
+    import torch
+
+    return torch.Generator().manual_seed(stream(seed, 0))
+
+
+def _model(recipe: Recipe, network: Any, table: VectorTable) -> SentimentModel:
+    labels = recipe.labels
+    polarity = labels.polarity
+    if polarity is None:
+        polarity = default_polarity(len(labels.names))
+        warnings.warn(
+            f"[labels] has no polarity, so the pipeline takes {list(polarity)} for {list(labels.names)}; set "
+            "labels.polarity to say what each class is worth",
+            stacklevel=3,
+        )
+    return SentimentModel(network.eval(), dict(recipe.model), table, labels.names, tuple(polarity))
+
+
+def _checkpoint(output: Path, resume: bool, overwrite: bool) -> Path:
+    """Say where checkpoints go, once it is clear that the run may write there."""
+    if (
+        output.exists()
+        and not (output / "meta.json").is_file()
+        and (output.is_file() or any(output.iterdir()))
+    ):
+        raise ModelError(f"{output} is there and is no pipeline; give another output, or delete it")
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    if checkpoint.exists() and not resume:
+        if not overwrite:
+            raise RecipeError(
+                f"{checkpoint} is left from a run that was interrupted; go on with it by --resume, or drop "
+                "it by --overwrite"
+            )
+        shutil.rmtree(checkpoint)
+    return checkpoint
+
+
+def _write(output: Path, checkpoint: Path, model: SentimentModel, dev: TreeScores) -> None:
+    """Write the pipeline beside the checkpoint and move it to its place when it is whole."""
+    partial, old = checkpoint / "pipeline", checkpoint / "replaced"
+    for folder in (partial, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    name = output.name if output.name.isidentifier() else "treesent"
+    meta = {"name": name.removeprefix("en_"), "performance": _performance(dev)}
+    write_pipeline(partial, model, meta=meta)
+    if output.exists():
+        output.rename(old)
+    partial.rename(output)
+
+
+def _performance(dev: TreeScores) -> dict[str, float]:
+    """Figures as meta.json holds them: of the dev trees, in percent."""
+    return {
+        f"dev_{place}_{figure}": round(value, 2)
+        for place, figures in dev.to_dict().items()
+        for figure, value in figures.items()
+        if figure not in ("n", "confusion")
+    }

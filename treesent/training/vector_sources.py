@@ -1,0 +1,118 @@
+"""What ``[vectors]`` of a recipe may hold: registered functions that give a table, and that compose.
+
+.. code-block:: ini
+
+    [vectors]
+    @misc = "treesent.JoinVectors.v1"
+    frequent = 30000
+
+    [vectors.sources.glove]
+    @misc = "treesent.VectorFile.v1"
+    path = "glove.6B.50d.txt"
+
+    [vectors.sources.reviews]
+    @misc = "treesent.VectorFile.v1"
+    path = "reviews.model"
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from treesent.errors import RecipeError, VectorsError
+from treesent.trees.brackets import read_trees
+from treesent.vectors import combine
+from treesent.vectors.fit import SubwordSettings, with_fitted_subwords
+from treesent.vectors.table import FILE, VectorTable, normalise
+
+NAMES = ("treesent.VectorFile.v1", "treesent.JoinVectors.v1")
+
+
+def load_vectors(block: Mapping[str, Any]) -> VectorTable:
+    """Make the table that a recipe's ``[vectors]`` describes.
+
+    :param block: a block whose ``@misc`` is a registered function, with its arguments.
+    :raises RecipeError: the block names no such function, or gives it arguments that it does not take.
+    """
+    from confection import ConfigValidationError
+    from spacy.util import registry
+
+    _register(registry)
+    if "@misc" not in block:
+        raise RecipeError(f"[vectors] needs a line @misc = NAME; treesent has {' and '.join(NAMES)}")
+    try:
+        table = registry.resolve({"vectors": dict(block)})["vectors"]
+    except ConfigValidationError as error:
+        raise RecipeError(f"[vectors]: {' '.join(str(error).split())}") from error
+    if not isinstance(table, VectorTable):
+        raise RecipeError(f"[vectors] gives {type(table).__name__}; expected a VectorTable")
+    return table
+
+
+def vector_file(path: str, limit: int | None = None) -> VectorTable:
+    """Read vectors in any format that treesent knows: its own folders, GloVe, word2vec, gensim and others.
+
+    :param path: a file or folder.
+    :param limit: take the first words only.
+    """
+    table = _read(path)
+    return table if limit is None else table.most_frequent(min(limit, len(table)))
+
+
+def join_vectors(
+    sources: dict[str, VectorTable],
+    frequent: int | None = None,
+    trees_path: list[str] | None = None,
+    width: int | None = None,
+    subwords: int = 0,
+    precision: Literal["float32", "float16", "int8"] = "float32",
+) -> VectorTable:
+    """Put tables side by side, keep the words that matter, and make the result small.
+
+    :param sources: tables by any name; their order is the order of the columns.
+    :param frequent: keep so many of the most frequent words, by the best rank in any table; None for all.
+    :param trees_path: files of bracketed trees whose words are kept as well.
+    :param width: reduce to so many principal components; None to keep all columns.
+    :param subwords: fit vectors for so many word pieces, from which unknown words get theirs; 0 for none.
+    :param precision: of the rows.
+    """
+    if not sources:
+        raise VectorsError("[vectors.sources] is empty; add a section [vectors.sources.NAME] for each table")
+    tables = list(sources.values())
+    table = combine.join(tables, _vocabulary(tables, frequent, trees_path or []))
+    if width is not None:
+        table = combine.reduce(table, width)
+    if subwords:
+        table = with_fitted_subwords(table, SubwordSettings(pieces=subwords))
+    if precision == "float32":
+        return table
+    return table.half() if precision == "float16" else table.quantise()
+
+
+def _vocabulary(tables: Sequence[VectorTable], frequent: int | None, paths: Sequence[str]) -> list[str]:
+    """The words to keep, by their best rank in any table."""
+    rank: dict[str, int] = {}
+    for table in tables:
+        for place, word in enumerate(table.words):
+            if place < rank.get(word, place + 1):
+                rank[word] = place
+    words = sorted(rank, key=lambda word: rank[word])
+    if frequent is None:
+        return words
+    met = {normalise(word) for path in paths for tree in read_trees(path) for word in tree.words}
+    return words[:frequent] + [word for word in words[frequent:] if word in met]
+
+
+def _read(path: str) -> VectorTable:
+    if Path(path).is_dir() or Path(path).name == FILE:
+        return VectorTable.load(path)
+    from treesent.vectors.formats import read_vectors
+
+    return read_vectors(path)
+
+
+def _register(registry: Any) -> None:
+    """Make the functions known to a spaCy that was installed before their entry points were."""
+    for name, function in zip(NAMES, (vector_file, join_vectors), strict=True):
+        if name not in registry.misc:
+            registry.misc(name)(function)
