@@ -5,6 +5,7 @@ What torch's autograd would do with :meth:`BinaryTreeLSTM.compose`, in fewer pas
 * ``tanh(x) = 2 * sigmoid(2 * x) - 1``, with the inner factor folded into the weights of ``u``, leaves one
   sigmoid for all gates (torch's tanh costs several times its sigmoid on a CPU);
 * blocks of at most 512 rows stay in the cache, and their results go straight into flat buffers;
+* what a leaf adds to its parent's gates is computed once per distinct word and side, not once per parent;
 * the backward pass keeps the gates' gradients of all levels, so that each weight needs one large matmul.
 
 The identity loses the small values of tanh in half precision, so this is for float32 and float64.
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from treesent.nn.batch import BLOCK, Layout
+from treesent.nn.batch import BLOCK, Layout, Side
 from treesent.nn.levels import leaf_gradient
 
 
@@ -30,13 +31,15 @@ class _Kept:
 
     :param gates: of the inner nodes. *Shape:* (n_inner, 5 * hidden)
     :param leaf_gates: *Shape:* (n_leaves, 3 * hidden)
-    :param child_h: masked. *Shape:* (2 * n_inner, hidden)
+    :param words: masked states of the leaves on the left and on the right. *Shape of each:* (n_word, hidden)
+    :param child_h: masked states of inner children, left ones first. *Shape:* (n_slots, hidden)
     :param child_c: *Shape:* (2 * n_inner, hidden)
     :param tanh_c: of every state. *Shape:* (n_leaves + n_inner, hidden)
     """
 
     gates: Tensor
     leaf_gates: Tensor
+    words: tuple[Tensor, Tensor]
     child_h: Tensor
     child_c: Tensor
     tanh_c: Tensor
@@ -74,15 +77,11 @@ class FusedTreeLSTM(torch.autograd.Function):
         vectors, input_weight, recurrent, mask = ctx.saved_tensors
         layout: Layout = ctx.layout
         kept: _Kept = ctx.kept
-        gates, leaves = _descend(grad_h, grad_c, recurrent, mask, layout, kept)
         hidden = grad_h.shape[1]
+        gates, leaves, grad_recurrent = _descend(grad_h, grad_c, recurrent, mask, layout, kept)
         sums = gates.sum(0)
         shared = sums[hidden:] + torch.cat([sums[:hidden], leaves.sum(0)])
-        grads = (
-            torch.mm(leaves.t(), vectors),
-            torch.mm(gates.t(), kept.child_h.view(layout.n_inner, 2 * hidden)),
-            shared,
-        )
+        grads = torch.mm(leaves.t(), vectors), grad_recurrent, shared
         grad_input, grad_recurrent, grad_bias = (_double_last(grad, hidden) for grad in grads)
         grad_vectors = torch.mm(leaves, input_weight) if ctx.needs_input_grad[0] else None
         return grad_vectors, grad_input, grad_recurrent, grad_bias.view(4, hidden), None, None, None
@@ -118,25 +117,61 @@ def _ascend(
         rows = slice(begin, end)
         torch.mul(i, u, out=c[rows]).mul_(2).sub_(i)
         _output(o, c[rows], tanh_c[rows], h[rows])
-    gates = vectors.new_empty(n_kept, 5 * hidden)
-    child_h, child_c = vectors.new_empty(2, 2 * n_kept, hidden).unbind()
+    halves = recurrent.chunk(2, 1)
     forget_bias = torch.cat([bias[:hidden], bias])
-    index = layout.children.view(-1)
-    for begin, end in layout.spans:
+    words = _masked_words(h, layout.left, mask), _masked_words(h, layout.right, mask)
+    tables = _project(words[0], halves[0], None), _project(words[1], halves[1], forget_bias)
+    gates = vectors.new_empty(n_kept, 5 * hidden)
+    child_c = vectors.new_empty(2 * n_kept, hidden)
+    n_left, n_right = len(layout.left.inner), len(layout.right.inner)
+    child_h = vectors.new_empty(n_left + n_right if train else BLOCK, hidden)
+    index, at_left, at_right = layout.children.view(-1), 0, n_left
+    for begin, left, right, end in layout.blocks:
         n, at = end - begin, begin if train else 0
-        g, x, y = gates[at : at + n], child_h[2 * at : 2 * (at + n)], child_c[2 * at : 2 * (at + n)]
-        torch.index_select(h, 0, index[2 * begin : 2 * end], out=x)
+        g, y = gates[at : at + n], child_c[2 * at : 2 * (at + n)]
+        torch.index_select(tables[0], 0, layout.left.place[begin:end], out=g)
+        g.add_(tables[1].index_select(0, layout.right.place[begin:end]))
+        if left < end:
+            x = child_h[at_left : at_left + end - left] if train else child_h[: end - left]
+            torch.index_select(h, 0, layout.left.child[at_left : at_left + end - left], out=x)
+            if mask is not None:
+                x.mul_(mask.index_select(0, layout.tree[left:end]))
+            g[left - begin :].addmm_(x, halves[0].t())
+            at_left += end - left
+        if begin < right:
+            x = child_h[at_right : at_right + right - begin] if train else child_h[: right - begin]
+            first = at_right - n_left
+            torch.index_select(h, 0, layout.right.child[first : first + right - begin], out=x)
+            if mask is not None:
+                x.mul_(mask.index_select(0, layout.tree[begin:right]))
+            g[: right - begin].addmm_(x, halves[1].t())
+            at_right += right - begin
         torch.index_select(c, 0, index[2 * begin : 2 * end], out=y)
-        if mask is not None:
-            x.view(n, 2, hidden).mul_(mask.index_select(0, layout.tree[begin:end])[:, None])
-        torch.addmm(forget_bias, x.view(n, 2 * hidden), recurrent.t(), out=g)
         forget_left, forget_right, i, o, u = g.sigmoid_().chunk(5, 1)
-        left, right = y.view(n, 2 * hidden).chunk(2, 1)
+        left_c, right_c = y.view(n, 2 * hidden).chunk(2, 1)
         rows = slice(n_leaves + begin, n_leaves + end)
         torch.mul(i, u, out=c[rows]).mul_(2).sub_(i)
-        c[rows].addcmul_(forget_left, left).addcmul_(forget_right, right)
+        c[rows].addcmul_(forget_left, left_c).addcmul_(forget_right, right_c)
         _output(o, c[rows], tanh_c[rows], h[rows])
-    return h, c, _Kept(gates, leaf_gates, child_h, child_c, tanh_c) if train else None
+    return h, c, _Kept(gates, leaf_gates, words, child_h, child_c, tanh_c) if train else None
+
+
+def _masked_words(h: Tensor, side: Side, mask: Tensor | None) -> Tensor:
+    """States of the leaves on one side; a mask of each tree allows no sharing between trees."""
+    words = h.index_select(0, side.word)
+    if mask is None or side.tree is None:
+        return words
+    return words.mul_(mask.index_select(0, side.tree))
+
+
+def _project(words: Tensor, half: Tensor, bias: Tensor | None) -> Tensor:
+    """What each leaf adds to its parent's gates, and in the last row what stands there for an inner node."""
+    table = words.new_empty(len(words) + 1, len(half))
+    for begin in range(0, len(words), BLOCK):
+        rows = words[begin : begin + BLOCK]
+        torch.mm(rows, half.t(), out=table[begin : begin + len(rows)])
+    table[-1].zero_()
+    return table if bias is None else table.add_(bias)
 
 
 def _output(o: Tensor, c: Tensor, tanh_c: Tensor, h: Tensor) -> None:
@@ -147,20 +182,23 @@ def _output(o: Tensor, c: Tensor, tanh_c: Tensor, h: Tensor) -> None:
 
 def _descend(
     grad_h: Tensor, grad_c: Tensor, recurrent: Tensor, mask: Tensor | None, layout: Layout, kept: _Kept
-) -> tuple[Tensor, Tensor]:
-    """Gradients of the gates before their sigmoid, inner nodes' and leaves'.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of the gates before their sigmoid, inner nodes' and leaves', and of the recurrent matrix.
 
     A node has one parent, in whose slots its gradient waits: the way down is gathers alone.
     """
     n_leaves, n_inner, hidden = layout.n_leaves, layout.n_inner, grad_h.shape[1]
+    n_left, n_slots = len(layout.left.inner), len(kept.child_h)
+    halves = recurrent.chunk(2, 1)
     gates = torch.empty_like(kept.gates)
-    slots_h, slots_c = grad_h.new_empty(2, 2 * n_inner + 1, hidden).unbind()
+    slots_h, slots_c = grad_h.new_empty(n_slots + 1, hidden), grad_h.new_empty(2 * n_inner + 1, hidden)
     slots_h[-1].zero_()
     slots_c[-1].zero_()
-    for begin, end in reversed(layout.spans):
-        n, rows, parent = end - begin, slice(n_leaves + begin, n_leaves + end), layout.parent[begin:end]
-        dh = torch.index_select(slots_h, 0, parent).add_(grad_h[rows])
-        dc = torch.index_select(slots_c, 0, parent).add_(grad_c[rows])
+    at_left, at_right = n_left, n_slots
+    for begin, left, right, end in reversed(layout.blocks):
+        n, rows = end - begin, slice(n_leaves + begin, n_leaves + end)
+        dh = torch.index_select(slots_h, 0, layout.slot[begin:end]).add_(grad_h[rows])
+        dc = torch.index_select(slots_c, 0, layout.parent[begin:end]).add_(grad_c[rows])
         g, d = kept.gates[begin:end], gates[begin:end]
         _cell_gradient(dh, dc, g[:, 2 * hidden :], kept.tanh_c[rows], d[:, 2 * hidden :])
         children, shape = slice(2 * begin, 2 * end), (n, 2, hidden)
@@ -168,15 +206,32 @@ def _descend(
         torch.mul(dc[:, None], kept.child_c[children].view(shape), out=d_forget)
         torch.mul(dc[:, None], forget, out=slots_c[children].view(shape))
         torch.ops.aten.sigmoid_backward.grad_input(d, g, grad_input=d)
-        below = slots_h[children].view(n, 2 * hidden)
-        torch.mm(d, recurrent, out=below)
-        if mask is not None:
-            below.view(n, 2, hidden).mul_(mask.index_select(0, layout.tree[begin:end])[:, None])
+        if left < end:
+            at_left -= end - left
+            below = slots_h[at_left : at_left + end - left]
+            torch.mm(d[left - begin :], halves[0], out=below)
+            if mask is not None:
+                below.mul_(mask.index_select(0, layout.tree[left:end]))
+        if begin < right:
+            at_right -= right - begin
+            below = slots_h[at_right : at_right + right - begin]
+            torch.mm(d[: right - begin], halves[1], out=below)
+            if mask is not None:
+                below.mul_(mask.index_select(0, layout.tree[begin:right]))
+    dh, dc = grad_h[:n_leaves].clone(), leaf_gradient(grad_c, slots_c, layout)
+    sides = (layout.left, kept.child_h[:n_left]), (layout.right, kept.child_h[n_left:])
+    grads = []
+    for (side, child), words, half in zip(sides, kept.words, halves, strict=True):
+        below = gates.new_zeros(len(words) + 1, 5 * hidden).index_add_(0, side.place, gates)[:-1]
+        grads.append(torch.mm(below.t(), words).addmm_(gates.index_select(0, side.inner).t(), child))
+        back = torch.mm(below, half)
+        if mask is not None and side.tree is not None:
+            back.mul_(mask.index_select(0, side.tree))
+        dh.index_add_(0, side.word, back)
     leaves = torch.empty_like(kept.leaf_gates)
-    dh, dc = leaf_gradient(grad_h, slots_h, layout), leaf_gradient(grad_c, slots_c, layout)
     _cell_gradient(dh, dc, kept.leaf_gates, kept.tanh_c[:n_leaves], leaves)
     torch.ops.aten.sigmoid_backward.grad_input(leaves, kept.leaf_gates, grad_input=leaves)
-    return gates, leaves
+    return gates, leaves, torch.cat(grads, 1)
 
 
 def _cell_gradient(dh: Tensor, dc: Tensor, gates: Tensor, tanh_c: Tensor, out: Tensor) -> None:

@@ -117,17 +117,21 @@ class RecursiveClassifier(nn.Module):
         """
         if self.embedding is None:
             raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
+        # A mask for each tree parts the words of different trees.
+        share = self.encoder is None and not (self.training and self.recurrent_dropout)
         vectors = self.embedding(batch.distinct, batch.extra)
         vectors = self._drop(vectors, self.input_dropout, generator)
         if self.leaf is not None:
             vectors = self.leaf(vectors)
         if self.encoder is not None:
             vectors = encode(self.encoder, vectors, batch)
-        layout = batch.layout(share=self.encoder is None)
+        elif not share:
+            vectors = vectors.index_select(0, batch.inverse)
         mask = None
         if self.training and self.recurrent_dropout:
             shape = (batch.n_trees, self.composition.hidden)
             mask = dropout_mask(shape, self.recurrent_dropout, self.weight, generator)
+        layout = batch.layout(share)
         hidden = self.composition(vectors, layout, mask)[0]
         logits = functional.linear(self._drop(hidden, self.output_dropout, generator), self.weight, self.bias)
         if layout.state is not None:
