@@ -1,0 +1,36 @@
+"""``python -m treesent show``: a text's trees, drawn in the terminal or as a picture."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def show(
+    text: Annotated[str, typer.Argument(help="What to score; - reads standard input.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a picture of the first sentence, FILE.svg.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A trained pipeline: a name or a folder.")] = "en_treesent_sm",
+) -> None:
+    """Draw the sentiment of every phrase of a text."""
+    import treesent
+    from treesent.errors import DataError
+    from treesent.render import to_svg
+    from treesent.render.text import to_text
+
+    if output is not None and output.suffix != ".svg":
+        raise DataError(f"{output}: pictures are written as .svg; name a file that ends so")
+    doc = treesent.load(model)(sys.stdin.read() if text == "-" else text)
+    trees = [sentence._.tree for sentence in doc.sents if sentence._.tree is not None]
+    if not trees:
+        raise DataError(f"the text {text!r} has no words; give a sentence")
+    if output is not None:
+        output.write_text(to_svg(trees[0]), encoding="utf-8")
+        return
+    for tree in trees:
+        typer.echo(to_text(tree, colour=sys.stdout.isatty()))
+    sentiment = doc._.sentiment
+    if len(trees) > 1:
+        typer.echo(f"whole text: {sentiment.label} ({sentiment.confidence:.2f})")
