@@ -81,11 +81,11 @@ class Batch:
     lookup: Lookup
 
 
-def structure_of(batch: Batch, source: "Source", model: "SentimentModel") -> Structure:
+def structure_of(batch: Batch, source: "Source", model: "SentimentModel | None") -> Structure:
     """The trees of a batch's sentences.
 
     :param source: where from.
-    :param model: whose parser makes them, for ``learned``.
+    :param model: whose parser makes them, for ``learned``; other sources need none.
     """
     sentences = batch.sentences
     if source == "right-branching" or not len(sentences.lengths):
@@ -95,6 +95,7 @@ def structure_of(batch: Batch, source: "Source", model: "SentimentModel") -> Str
         return dependency.from_heads(batch.tokens.head, sentences.begin, sentences.end, words)
     if source == "constituency":
         return constituency.from_spans(_spans(batch))
+    assert model is not None
     return _parsed(batch, model)
 
 

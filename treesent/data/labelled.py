@@ -53,18 +53,24 @@ def read_labelled(
         if text is None or not str(text).strip():
             n_empty += 1
             continue
-        label = _label(row.values[label_column], known, n_classes)
+        label = label_number(row.values[label_column], known, n_classes)
         if label is None:
             raise DataError(
                 f"{path}: row {row.number} (line {row.line}): {label_column!r} is "
-                f"{row.values[label_column]!r}; {_expected(row.values[label_column], names, n_classes)}"
+                f"{row.values[label_column]!r}; {expected_labels(row.values[label_column], names, n_classes)}"
             )
         texts.append(str(text))
         labels.append(label)
     return LabelledTexts(texts, labels, n_empty)
 
 
-def _label(value: Any, known: dict[str, int], n_classes: int) -> int | None:
+def label_number(value: Any, known: dict[str, int], n_classes: int) -> int | None:
+    """Read a label: a class's number or name, None where it is neither.
+
+    :param value: what stands in the table.
+    :param known: the names in lower case, with their numbers.
+    :param n_classes: numbers run from 0 below this.
+    """
     if isinstance(value, str):
         value = value.strip()
         if value.casefold() in known:
@@ -80,7 +86,13 @@ def _label(value: Any, known: dict[str, int], n_classes: int) -> int | None:
     return number if 0 <= number < n_classes else None
 
 
-def _expected(value: Any, names: Sequence[str], n_classes: int) -> str:
+def expected_labels(value: Any, names: Sequence[str], n_classes: int) -> str:
+    """Say what a label may be.
+
+    :param value: what stands in the table instead.
+    :param names: names of the classes, in order.
+    :param n_classes: how many there are.
+    """
     expected = f"expected an integer from 0 to {n_classes - 1}"
     if not names:
         return expected
