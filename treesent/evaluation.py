@@ -147,7 +147,7 @@ def _docs(nlp: "Language", corpus: Corpus) -> "Iterable[Doc]":
     start = 0
     for length in corpus.structure.lengths.tolist():
         words = [unescape(word) for word in corpus.words[start : start + length]]
-        starts: list[bool | int | None] = [True] + [False] * (length - 1)
+        starts: list[bool | int | None] = [True, *[False] * (length - 1)]
         yield Doc(nlp.vocab, words=words, sent_starts=starts)
         start += length
 

@@ -24,7 +24,7 @@ class Source(StrEnum):
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A pipeline's folder, or a packaged name.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A pipeline's folder, or a packaged name.")],
     data: Annotated[
         str, typer.Argument(metavar="TREES", help="Bracketed trees, or a table: .csv .tsv .jsonl .parquet.")
     ],

@@ -12,7 +12,9 @@ CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 def train(
     context: typer.Context,
-    recipe: Annotated[str, typer.Argument(help="A .cfg file, or the name of a packaged recipe.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A .cfg file, or the name of a packaged recipe.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="OUT", help="The pipeline's folder; out/RECIPE by default."),

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +33,8 @@ from treesent.training.optimizers import (
 )
 from treesent.training.recipe import TrainingConfig
 
+Int64 = npt.NDArray[np.int64]
+
 
 @dataclass(slots=True)
 class Progress:
@@ -48,18 +51,88 @@ class Progress:
     """Of each epoch: its number, mean loss and dev figures."""
 
 
+class Scored(Protocol):
+    """Figures of an evaluation, in percent."""
+
+    def figure(self, name: str) -> float:
+        """Look a figure up by the name that ``training.metric`` has."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all of them as plain values."""
+
+
+class Task(Protocol):
+    """What a run learns and what it is judged by; the loop itself knows no network."""
+
+    @property
+    def n_train(self) -> int:
+        """Trees to learn from."""
+
+    def batch(self, trees: Int64, device: torch.device, non_blocking: bool) -> Any:
+        """Lay some of them out; the result has ``n_trees`` and ``n_nodes``."""
+
+    def loss(
+        self, model: nn.Module, batch: Any, generator: torch.Generator, config: TrainingConfig
+    ) -> Tensor:
+        """Give the mean loss of a batch. *Shape:* ``()``."""
+
+    def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> Scored:
+        """Give the figures on dev."""
+
+
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What a run learns from and what it is judged by."""
+    """The task of a classifier: the class of every labelled node."""
 
     train: EncodedCorpus
     dev: EncodedCorpus
     polarity: Sequence[float] | None
 
+    @property
+    def n_train(self) -> int:
+        """Trees to learn from."""
+        return len(self.train)
+
+    def batch(self, trees: Int64, device: torch.device, non_blocking: bool) -> ForestBatch:
+        """Lay some of the trees out.
+
+        :param trees: which. *Shape:* ``(batch,)``.
+        :param device: where the network is.
+        :param non_blocking: copy from pinned memory while the host goes on.
+        """
+        return ForestBatch.from_forest(self.train.forest(trees), device, non_blocking=non_blocking)
+
+    def loss(
+        self, model: nn.Module, batch: ForestBatch, generator: torch.Generator, config: TrainingConfig
+    ) -> Tensor:
+        """Mean cross-entropy over the labelled nodes.
+
+        :param model: the network.
+        :param batch: made by :meth:`batch`.
+        :param generator: where dropout masks come from.
+        :param config: how much a root counts.
+        """
+        weight = None
+        if config.root_weight != 1:
+            weight = torch.ones(batch.n_nodes, device=batch.device)
+            weight = weight.index_fill(0, batch.roots, config.root_weight)
+        return node_loss(model(batch, generator).logits, batch.label, weight)
+
+    def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> TreeScores:
+        """Score the dev trees.
+
+        :param model: the network.
+        :param device: where it is.
+        :param batch_size: trees a batch.
+        """
+        forests = in_order(self.dev, batch_size)
+        probs = predict(model, (ForestBatch.from_forest(forest, device) for forest in forests))
+        return score_trees(probs, self.dev.label, self.dev.structure.offsets[1:] - 1, self.polarity)
+
 
 def fit(
     model: nn.Module,
-    data: Data,
+    data: Task,
     config: TrainingConfig,
     *,
     checkpoint: Path | None = None,
@@ -75,8 +148,8 @@ def fit(
     run was killed and resumed in between: the order of the trees and the dropout masks of a step depend on
     the seed and the step's number alone.
 
-    :param model: called with a batch and a generator for dropout; on the device to train on.
-    :param data: trees whose words are rows of the model's embedding.
+    :param model: the network, on the device to train on.
+    :param data: the task, :class:`Data` for a classifier.
     :param config: the recipe's ``[training]``.
     :param checkpoint: the file to write while training; None for none.
     :param resume: go on from that file.
@@ -114,7 +187,7 @@ class _Run:
     """The state of a run, and what one step and the end of an epoch do to it."""
 
     def __init__(
-        self, model: nn.Module, data: Data, config: TrainingConfig, signature: dict[str, Any]
+        self, model: nn.Module, data: Task, config: TrainingConfig, signature: dict[str, Any]
     ) -> None:
         self.model, self.data, self.config = model, data, config
         self.signature = {**signature, "training": asdict(config)}
@@ -123,7 +196,7 @@ class _Run:
         self.average = WeightAverage(model, config.average)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.generator = torch.Generator(self.device)
-        self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
+        self.steps_per_epoch = math.ceil(data.n_train / config.batch_size)
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.loss = torch.zeros((), device=self.device)  # of the epoch so far
@@ -133,32 +206,27 @@ class _Run:
         waited = self.progress.epochs - self.progress.best_epoch
         return bool(self.config.patience) and waited >= self.config.patience
 
-    def rest_of_epoch(self) -> Iterator[ForestBatch]:
+    def rest_of_epoch(self) -> Iterator[Any]:
         """Batches of the epoch that steps have not seen yet."""
         config, progress = self.config, self.progress
-        batches = epoch_batches(len(self.data.train), config.batch_size, config.seed, progress.epochs)
+        batches = epoch_batches(self.data.n_train, config.batch_size, config.seed, progress.epochs)
         batches = batches[progress.step - progress.epochs * self.steps_per_epoch :]
         wait = self.device.type == "cpu"
 
-        def make() -> Iterator[ForestBatch]:
+        def make() -> Iterator[Any]:
             for trees in batches:
-                forest = self.data.train.forest(trees)
-                yield ForestBatch.from_forest(forest, self.device, non_blocking=not wait)
+                yield self.data.batch(trees, self.device, non_blocking=not wait)
 
         self.model.train()
         return make() if wait else prefetch(make)
 
-    def step(self, batch: ForestBatch) -> tuple[dict[str, Any], Tensor, Tensor]:
+    def step(self, batch: Any) -> tuple[dict[str, Any], Tensor, Tensor]:
         """Learn from a batch; give the step's figures, those on the device as tensors."""
         config, step = self.config, self.progress.step
         factor = rate_factor(config.schedule, step, self.steps_per_epoch, config.max_epochs)
         set_rate(self.optimizers, factor)
         self.generator.manual_seed(stream(config.seed, 1, step))
-        weight = None
-        if config.root_weight != 1:
-            weight = torch.ones(batch.n_nodes, device=self.device)
-            weight = weight.index_fill(0, batch.roots, config.root_weight)
-        loss = node_loss(self.model(batch, self.generator).logits, batch.label, weight)
+        loss = self.data.loss(self.model, batch, self.generator, config)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = clip(self.parameters, config.clip_norm, config.clip_value)
         for optimizer in self.optimizers:
@@ -181,7 +249,7 @@ class _Run:
         """Evaluate on dev, keep the weights where they are the best, and give the epoch's figures."""
         progress = self.progress
         with self.average.applied():
-            scores = self.evaluate()
+            scores = self.data.evaluate(self.model, self.device, self.config.eval_batch_size)
             figure = scores.figure(self.config.metric)
             if figure > progress.best:
                 progress.best, progress.best_epoch = figure, progress.epochs + 1
@@ -197,12 +265,6 @@ class _Run:
         progress.history.append(record)
         self.loss.zero_()
         return {**record, "seconds": round(time.perf_counter() - self.began, 3)}
-
-    def evaluate(self) -> TreeScores:
-        dev = self.data.dev
-        forests = in_order(dev, self.config.eval_batch_size)
-        probs = predict(self.model, (ForestBatch.from_forest(forest, self.device) for forest in forests))
-        return score_trees(probs, dev.label, dev.structure.offsets[1:] - 1, self.data.polarity)
 
     def checkpoint(self) -> Checkpoint:
         tensors = prefixed("model.", self.model.state_dict())

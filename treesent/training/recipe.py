@@ -204,21 +204,29 @@ def parse_recipe(
         if section not in config:
             raise RecipeError(f"{path}: the section [{section}] is missing; add it")
     try:
-        labels = dict(config.get("labels", {}))
-        if "names" in labels and "polarity" not in labels:
-            labels["polarity"] = None
-        corpora = read_section(CorporaConfig, config["corpora"], "corpora")
-        return Recipe(
-            vectors=_absolute(config["vectors"], path),
-            model=dict(config["model"]),
-            corpora=CorporaConfig(
-                *(tuple(find_file(file, path) for file in corpora.files(name)) for name in ("train", "dev"))
-            ),
-            training=read_section(TrainingConfig, config.get("training", {}), "training"),
-            labels=read_section(LabelsConfig, labels, "labels"),
-        )
+        return _checked(config, path)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
+
+
+def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
+    labels = dict(config.get("labels", {}))
+    if "names" in labels and "polarity" not in labels:
+        labels["polarity"] = None
+    # Keys and values before files, so that a slip of the pen is found before anything else.
+    training = read_section(TrainingConfig, config.get("training", {}), "training")
+    classes = read_section(LabelsConfig, labels, "labels")
+    corpora = read_section(CorporaConfig, config["corpora"], "corpora")
+    names: tuple[Literal["train"], Literal["dev"]] = ("train", "dev")
+    return Recipe(
+        vectors=_absolute(config["vectors"], path),
+        model=dict(config["model"]),
+        corpora=CorporaConfig(
+            *(tuple(find_file(file, path) for file in corpora.files(name)) for name in names)
+        ),
+        training=training,
+        labels=classes,
+    )
 
 
 def find_file(name: str, recipe: Path) -> str:
@@ -256,6 +264,8 @@ def _parse(text: str, overrides: Mapping[str, Any], path: Path) -> dict[str, Any
         if isinstance(error, RecipeError):
             raise
         reason = " ".join(str(error).split())
+        if isinstance(error, KeyError):  # confection has met [a.b] and no [a]
+            reason = f"the section [{error.args[0]}] must stand before its parts; add it"
         raise RecipeError(f"{path}: not a recipe that can be read: {reason}") from error
 
 

@@ -72,17 +72,17 @@ def _value(kind: Any, value: Any, name: str) -> Any:
 
 
 def _one_of(kinds: tuple[Any, ...], value: Any, name: str) -> Any:
+    """Read a value as the first kind that takes it; the error is that of the first."""
+    if value is None and type(None) in kinds:
+        return None
+    first: RecipeError | None = None
     for kind in kinds:
-        if kind is type(None):
-            if value is None:
-                return None
-            continue
         try:
-            return _value(kind, value, name)
-        except RecipeError:
-            if kind is [k for k in kinds if k is not type(None)][-1]:
-                raise
-    return value
+            if kind is not type(None):
+                return _value(kind, value, name)
+        except RecipeError as error:
+            first = first or error
+    raise first or RecipeError(f"{name} is {value!r}")
 
 
 def _fits(kind: Any, value: Any) -> bool:

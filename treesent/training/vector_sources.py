@@ -34,6 +34,7 @@ def load_vectors(block: Mapping[str, Any]) -> VectorTable:
     :param block: a block whose ``@misc`` is a registered function, with its arguments.
     :raises RecipeError: the block names no such function, or gives it arguments that it does not take.
     """
+    from catalogue import RegistryError
     from confection import ConfigValidationError
     from spacy.util import registry
 
@@ -42,7 +43,7 @@ def load_vectors(block: Mapping[str, Any]) -> VectorTable:
         raise RecipeError(f"[vectors] needs a line @misc = NAME; treesent has {' and '.join(NAMES)}")
     try:
         table = registry.resolve({"vectors": dict(block)})["vectors"]
-    except ConfigValidationError as error:
+    except (ConfigValidationError, RegistryError) as error:
         raise RecipeError(f"[vectors]: {' '.join(str(error).split())}") from error
     if not isinstance(table, VectorTable):
         raise RecipeError(f"[vectors] gives {type(table).__name__}; expected a VectorTable")
@@ -60,7 +61,7 @@ def vector_file(path: str, limit: int | None = None) -> VectorTable:
 
 
 def join_vectors(
-    sources: dict[str, VectorTable],
+    sources: dict[str, Any],  # of tables, which confection's check does not see through
     frequent: int | None = None,
     trees_path: list[str] | None = None,
     width: int | None = None,
@@ -78,7 +79,12 @@ def join_vectors(
     """
     if not sources:
         raise VectorsError("[vectors.sources] is empty; add a section [vectors.sources.NAME] for each table")
-    tables = list(sources.values())
+    for name, table in sources.items():
+        if not isinstance(table, VectorTable):
+            raise VectorsError(
+                f"[vectors.sources.{name}] gives {type(table).__name__}; expected a VectorTable"
+            )
+    tables: list[VectorTable] = list(sources.values())
     table = combine.join(tables, _vocabulary(tables, frequent, trees_path or []))
     if width is not None:
         table = combine.reduce(table, width)
