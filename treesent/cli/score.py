@@ -87,6 +87,9 @@ def score(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     n_process: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, or cuda:N.")] = "cpu",
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
+    ] = 1,
 ) -> None:
     """Score the texts of a table.
 
@@ -117,14 +120,20 @@ def score(
         resume=resume,
         n_process=n_process,
     )
-    summary = score_file(file, output, options, model=model, device=device)
+    summary = score_file(file, output, options, model=model, device=device, threads=threads)
     typer.echo(in_words(summary), err=True)
     if summary.rejected:
         raise typer.Exit(3)
 
 
 def score_file(
-    file: str, output: str, options: "ScoreOptions", *, model: str = "en_treesent_sm", device: str = "cpu"
+    file: str,
+    output: str,
+    options: "ScoreOptions",
+    *,
+    model: str = "en_treesent_sm",
+    device: str = "cpu",
+    threads: int = 1,
 ) -> "ScoreSummary":
     """Load a pipeline and score a table with it, with a progress bar where standard error is a terminal.
 
@@ -133,18 +142,23 @@ def score_file(
     :param options: how.
     :param model: the pipeline.
     :param device: ``cpu``, ``cuda`` or ``cuda:N``.
+    :param threads: of a tensor operation; 0 for torch's own choice. Trees are small, so that more than one costs
+        more than it brings.
     """
     from treesent.scoring import check, score
 
     check(file, output, options)  # before the model is loaded, which takes seconds
-    nlp = load_pipeline(model, device)
+    nlp = load_pipeline(model, device, threads)
     with ExitStack() as stack:
         return score(file, output, nlp, options, progress=_bar(stack))
 
 
-def load_pipeline(model: str, device: str) -> "Language":
+def load_pipeline(model: str, device: str, threads: int) -> "Language":
     """A pipeline on a device.
 
+    :param model: a folder or a packaged name.
+    :param device: ``cpu``, ``cuda`` or ``cuda:N``.
+    :param threads: of a tensor operation; 0 for torch's own choice.
     :raises treesent.errors.ModelError: no such pipeline, or no such device.
     """
     import treesent
@@ -160,7 +174,12 @@ def load_pipeline(model: str, device: str) -> "Language":
             require_gpu(int(number or 0))
         except ValueError as error:
             raise ModelError(f"--device {device}: {error}; use --device cpu") from None
-    return treesent.load(model)
+    nlp = treesent.load(model)
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    return nlp
 
 
 def in_words(summary: "ScoreSummary") -> str:
