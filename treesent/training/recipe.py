@@ -260,7 +260,7 @@ def _parse(text: str, overrides: Mapping[str, Any], path: Path) -> dict[str, Any
         for key, value in overrides.items():
             _override(config, key, value)
         return dict(config.interpolate())
-    except (ConfigValidationError, configparser.Error, ValueError) as error:
+    except (ConfigValidationError, configparser.Error, ValueError, KeyError) as error:
         if isinstance(error, RecipeError):
             raise
         reason = " ".join(str(error).split())
