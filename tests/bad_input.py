@@ -134,7 +134,11 @@ COMMANDS = {
     "unknown nodes": (["score", "a.csv", "--nodes", "some"], 2, ["--nodes", "some", "sentences"]),
     "unknown format": (["score", "a.csv", "--format", "xlsx"], 2, ["--format", "xlsx", "jsonl"]),
     "unknown on-error": (["score", "a.csv", "--on-error", "ignore"], 2, ["--on-error", "skip"]),
-    "unknown device": (["score", "a.csv", "--device", "tpu"], 2, ["--device", "'tpu'", "cuda"]),
+    "threads below 0": (
+        ["score", "a.csv", "--threads", "-1"],
+        2,
+        ["--threads", "greater than or equal to 0"],
+    ),
     "unknown model": (["score", "a.csv", "--model", "en_treesent_xx"], 1, ["'en_treesent_xx'", "tried"]),
     "prefix with a line end": (["score", "a.csv", "--prefix", "a\nb"], 2, ["--prefix"]),
     "output without a kind": (["score", "a.csv", "-o", "out.xlsx"], 1, ["'.xlsx' names no kind", "--format"]),

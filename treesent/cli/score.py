@@ -86,7 +86,6 @@ def score(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     n_process: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or cuda:N.")] = "cpu",
     threads: Annotated[
         int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
     ] = 1,
@@ -120,7 +119,7 @@ def score(
         resume=resume,
         n_process=n_process,
     )
-    summary = score_file(file, output, options, model=model, device=device, threads=threads)
+    summary = score_file(file, output, options, model=model, threads=threads)
     typer.echo(in_words(summary), err=True)
     if summary.rejected:
         raise typer.Exit(3)
@@ -132,7 +131,6 @@ def score_file(
     options: "ScoreOptions",
     *,
     model: str = "en_treesent_sm",
-    device: str = "cpu",
     threads: int = 1,
 ) -> "ScoreSummary":
     """Load a pipeline and score a table with it, with a progress bar where standard error is a terminal.
@@ -141,39 +139,26 @@ def score_file(
     :param output: what to write, ``-`` for standard output.
     :param options: how.
     :param model: the pipeline.
-    :param device: ``cpu``, ``cuda`` or ``cuda:N``.
-    :param threads: of a tensor operation; 0 for torch's own choice. Trees are small, so that more than one costs
-        more than it brings.
+    :param threads: of a tensor operation; 0 for torch's own choice. Trees are small, so that more than one
+        costs more than it brings.
     """
     from treesent.scoring import check, score
 
     check(file, output, options)  # before the model is loaded, which takes seconds
-    nlp = load_pipeline(model, device, threads)
+    nlp = load_pipeline(model, threads)
     with ExitStack() as stack:
         return score(file, output, nlp, options, progress=_bar(stack))
 
 
-def load_pipeline(model: str, device: str, threads: int) -> "Language":
-    """A pipeline on a device.
+def load_pipeline(model: str, threads: int) -> "Language":
+    """Open a pipeline.
 
     :param model: a folder or a packaged name.
-    :param device: ``cpu``, ``cuda`` or ``cuda:N``.
     :param threads: of a tensor operation; 0 for torch's own choice.
-    :raises treesent.errors.ModelError: no such pipeline, or no such device.
+    :raises treesent.errors.ModelError: no such pipeline.
     """
     import treesent
-    from treesent.errors import ModelError
 
-    if device != "cpu":
-        from thinc.api import require_gpu
-
-        kind, _, number = device.partition(":")
-        if kind != "cuda" or not (number or "0").isdigit():
-            raise typer.BadParameter(f"{device!r}: use cpu, cuda or cuda:N", param_hint="--device")
-        try:
-            require_gpu(int(number or 0))
-        except ValueError as error:
-            raise ModelError(f"--device {device}: {error}; use --device cpu") from None
     nlp = treesent.load(model)
     if threads:
         import torch
