@@ -47,6 +47,26 @@ def parse_strings():
     Span.remove_extension("parse_string")
 
 
+@pytest.fixture
+def stored():
+    """Extensions that hold values, as a Doc restored from disk has them."""
+    Span.set_extension("parse_string", default=None)
+    yield
+    Span.remove_extension("parse_string")
+
+
+@pytest.fixture
+def spans():
+    """Only the extension that gives constituents as spans."""
+
+    def constituents(span):
+        return [span.doc[i:j] for i, j in CONSTITUENTS if span.start <= i and j <= span.end]
+
+    Span.set_extension("constituents", getter=constituents)
+    yield
+    Span.remove_extension("constituents")
+
+
 def make_doc(words=WORDS, starts=(0, 8)):
     return Doc(spacy.blank("en").vocab, words=words, sent_starts=[i in starts for i in range(len(words))])
 
@@ -81,6 +101,22 @@ def test_parse_strings_alone(parse_strings):
     doc = make_doc()
     assert has_constituents(doc)
     assert brackets(from_spans(list(doc.sents))) == BINARY
+
+
+def test_stored_parse_strings(stored):
+    doc = make_doc()
+    assert not has_constituents(doc)
+    for sentence in doc.sents:
+        sentence._.parse_string = PARSES[sentence.start]
+    assert has_constituents(doc)
+    assert brackets(from_spans(list(doc.sents))) == BINARY
+
+
+def test_spans_alone(spans):
+    doc = make_doc()
+    assert has_constituents(doc)
+    assert brackets(from_spans(list(doc.sents))) == BINARY
+    assert brackets(from_spans([doc[0:2]]), WORDS[:2]) == ("(- (- The) (- plot))",)
 
 
 def test_a_part_of_a_sentence(benepar):

@@ -140,7 +140,7 @@ def test_a_phrase_without_a_node_is_told_by_its_row(files):
 
 @given(random_trees(max_words=8))
 def test_every_node_can_be_labelled_by_its_phrase(tree):
-    """Labels of all nodes, as phrases, give the tree its labels again; equal phrases have equal labels here."""
+    """The labels of all nodes, as phrases, give the labelled tree again."""
     texts = ["".join(tree.words[start:end]) for start, end in tree.spans()]
     label_of = dict(zip(texts, range(len(texts)), strict=True))
     rows = [
@@ -194,8 +194,12 @@ def test_sources_that_are_not_there_are_refused(tmp_path):
         open_pipeline("nothing")
     with pytest.raises(TreesentError, match="dependency"):
         list(grow_trees(["a film"], spacy.blank("en"), "dependency"))
-    with pytest.raises(TreesentError, match="neither a parse nor a parser"):
-        list(grow_trees(["a film"], spacy.blank("en")))
+
+
+def test_trees_for_want_of_better_come_with_a_warning():
+    with pytest.warns(UserWarning, match="neither a parse nor a parser"):
+        ((tree,),) = grow_trees(["a good film"], spacy.blank("en"))
+    assert tree.brackets() == "(- (- a) (- (- good) (- film)))"
 
 
 def test_align(sst_dir, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from treesent.docs import Sentences, Tokens
-from treesent.errors import ModelError, TreesentError
+from treesent.errors import ModelError
 from treesent.sentences import SentenceSplitter
-from treesent.sources import Batch, Trees, check_trees, source_of, structure_of
+from treesent.sources import CHAIN_WARNING, Batch, Trees, check_trees, source_of, structure_of
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 from treesent.vectors.table import Lookup
@@ -42,8 +43,7 @@ def grow_trees(
     :param whole: every text is one sentence, whatever it looks like.
     :param batch_size: texts done together.
     :returns: for each text the trees of its sentences.
-    :raises TreesentError: if the pipeline lacks what ``trees`` asks for, or has no trees at all under
-        ``auto``.
+    :raises TreesentError: if the pipeline lacks what ``trees`` asks for.
     """
     check_trees(trees)
     component = _component(nlp)
@@ -103,10 +103,7 @@ def _grow(
     found: dict[int, list[Tree]] = {}
     for source in dict.fromkeys(sources):
         if source == "right-branching" and trees == "auto":
-            raise TreesentError(
-                "this pipeline has neither a parse nor a parser of treesent's own: name one that has "
-                "(--model), or say right-branching if you mean it"
-            )
+            warnings.warn(CHAIN_WARNING, stacklevel=2)
         members = [doc for doc, its in zip(filled, sources, strict=True) if its == source]
         if source == "learned" and component is not None:
             batch = component.predictor.read(members)

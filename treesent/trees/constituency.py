@@ -70,12 +70,14 @@ def has_constituents(doc: Doc) -> bool:
 
     :param doc: the Doc.
     """
-    from spacy.tokens import Span
-
     # Importing benepar gives every Doc its extensions; only the arrays say whether this one was parsed.
     if doc.has_extension("_constituent_data"):
         return _data(doc) is not None
-    return Span.has_extension("parse_string") and doc.has_annotation("SENT_START")
+    sentence = next(doc.sents, None) if doc.has_annotation("SENT_START") else None
+    return sentence is not None and any(
+        sentence.has_extension(name) and getattr(sentence._, name)
+        for name in ("constituents", "parse_string")
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +113,10 @@ def constituents(span: Span) -> Constituents:
         raise TreesentError(
             f"no constituents on the Doc {span.doc.text[:40]!r}: put benepar before, or use other trees"
         )
+    if span.has_extension("constituents"):
+        parts = [part for part in span._.constituents if span.start <= part.start and part.end <= span.end]
+        start = rank[[part.start - span.start for part in parts]]
+        return Constituents(start, rank[[part.end - span.start for part in parts]], n_words)
     pairs = np.array(list(_bracketed(span._.parse_string)), np.int64).reshape(-1, 2)
     if pairs.max(initial=0) != n_words:
         raise TreesentError(
