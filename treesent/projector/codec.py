@@ -11,6 +11,9 @@ Float32 = npt.NDArray[np.float32]
 RADIX = 127
 """A component too large for a byte is two columns: ``RADIX * high + low``."""
 
+FINEST = 1e-4
+"""A finer step would need more than two columns a component."""
+
 UNSAFE = (0, 7, 8, 10, 11, 12, 13, 26, 27, 38, 60, 127)
 """Seven-bit values that HTML, a terminal or a line-ending conversion would change; escaped by `to_text`."""
 
@@ -19,7 +22,8 @@ UNSAFE = (0, 7, 8, 10, 11, 12, 13, 26, 27, 38, 60, 127)
 class Quantised:
     """Unit vectors as whole numbers, column by column.
 
-    Row ``i`` has the component ``k`` equal to ``sum(scale[c] * columns[c, i] for c where component[c] == k)``.
+    Component ``k`` of row ``i`` is the sum of ``scale[c] * columns[c, i]`` over the columns with
+    ``component[c] == k``.
     One step serves all components, so it drops out of every cosine.
 
     :param columns: *Shape:* ``(n_columns, n_words)``, int8.
@@ -51,7 +55,8 @@ def unit_rows(matrix: Float32) -> Float32:
     :param matrix: *Shape:* ``(n_words, width)``
     """
     length = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return np.divide(matrix, length, out=np.zeros_like(matrix, np.float32), where=length > 0)
+    unit: Float32 = np.divide(matrix, length, out=np.zeros_like(matrix, np.float32), where=length > 0)
+    return unit
 
 
 def neighbour_overlap(exact: Float32, coded: Float32, sample: int = 500, k: int = 10) -> float:
@@ -91,10 +96,10 @@ def quantise(matrix: Float32, target: float = 0.975, step: float = 0.004) -> Qua
     _, axes = np.linalg.eigh((unit.T @ unit).astype(np.float64))
     rotation = np.ascontiguousarray(axes[:, ::-1], dtype=np.float32)
     rotated = unit @ rotation
-    for _ in range(8):
+    while True:
         whole = np.rint(rotated / step).astype(np.int32)
         overlap = neighbour_overlap(unit, whole.astype(np.float32))
-        if overlap >= target:
+        if overlap >= target or step < FINEST:
             break
         step /= 1.4
     kept = np.abs(whole).max(axis=0, initial=0) > 0
@@ -158,7 +163,7 @@ def to_text(data: bytes) -> str:
     last = len(values) - 1
     keep = ~partner
     keep[last] = False  # the added partner is written only inside a pair
-    return codes[keep].tobytes().decode("utf-16-le")
+    return str(codes[keep].tobytes().decode("utf-16-le"))
 
 
 def from_text(text: str, size: int) -> bytes:
@@ -172,6 +177,6 @@ def from_text(text: str, size: int) -> bytes:
     place = np.cumsum(1 + pair) - 1
     values = np.zeros(int((1 + pair).sum()), np.uint8)
     values[place] = codes & 127
-    values[place[pair] - 1] = np.array((0, *UNSAFE))[codes[pair] >> 7]
-    bits = np.unpackbits((values << 1)[:, None], axis=1)[:, :7].ravel()
+    values[place[pair] - 1] = np.array((0, *UNSAFE), np.uint8)[codes[pair] >> 7]
+    bits = np.unpackbits((values << np.uint8(1))[:, None], axis=1)[:, :7].ravel()
     return np.packbits(bits[: 8 * size]).tobytes()

@@ -54,19 +54,17 @@ def clusters(names: Sequence[str], matrix: Float32, n_clusters: int = 12, seed: 
     n_clusters = max(1, min(n_clusters, len(names) // 3))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an empty group is no fault: it just gets no name
-        centres, group = kmeans2(
-            axes, n_clusters, iter=25, minit="++", rng=np.random.default_rng(seed)
-        )
+        centres, group = kmeans2(axes, n_clusters, iter=25, minit="++", rng=np.random.default_rng(seed))
     by_size = np.argsort(-np.bincount(group, minlength=n_clusters), kind="stable")
     place = np.empty(n_clusters, np.int32)
     titles = []
     for rank, old in enumerate(by_size):
         place[old] = rank
         members = np.flatnonzero(group == old)
-        often = np.array([i for i in members if any(c.isalpha() for c in names[i])], int)
+        often = np.array([i for i in members.tolist() if names[i].replace(" ", "").isalpha()], np.int64)
         often = often[: max(3, len(often) // 4)]
         typical = often[np.argsort(-(axes[often] @ centres[old]), kind="stable")][:3]
-        titles.append(", ".join(names[i] for i in typical) or f"group {rank + 1}")
+        titles.append(", ".join(names[i] for i in typical.tolist()) or f"group {rank + 1}")
     return Column("cluster", place[group], categories=_distinct(titles))
 
 
@@ -110,7 +108,8 @@ def read_columns(path: str | Path, names: Sequence[str], key: str | None = None)
                 table.setdefault(name, [None] * len(names))[place] = value
     if not found:
         raise DataError(
-            f"{path}: none of its {key or 'names'!r} values is on the map: name the column with --metadata-key"
+            f"{path}: none of its {key or 'names'!r} values is on the map: "
+            "name the column of words with --metadata-key"
         )
     return tuple(column(name, values) for name, values in table.items())
 

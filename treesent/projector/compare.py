@@ -1,4 +1,4 @@
-"""The same words in two tables: where did training move them?"""
+"""The same words in two tables, to see where training moved them."""
 
 import numpy as np
 import numpy.typing as npt

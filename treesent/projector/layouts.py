@@ -123,7 +123,8 @@ def _fit(places: Float32) -> Float32:
     """Centre and scale to -1 .. 1, the same scale on every axis."""
     low, high = places.min(axis=0), places.max(axis=0)
     half = float((high - low).max()) / 2 or 1.0
-    return ((places - (low + high) / 2) / half).astype(np.float32)
+    fitted: Float32 = ((places - (low + high) / 2) / half).astype(np.float32)
+    return fitted
 
 
 LAYOUTS: dict[str, tuple[str, Callable[[Float32, int], Float32]]] = {

@@ -1,4 +1,4 @@
-"""Write the map: one HTML file that holds its style, its scripts and its data, and asks nobody for anything."""
+"""Write the map: one HTML file with its style, its scripts and its data, which asks nobody for anything."""
 
 import html
 import json
@@ -98,7 +98,7 @@ def label_order(points: Points) -> npt.NDArray[np.int64]:
     key = np.arange(n_points)
     for i, name in enumerate(points.names):
         if not any(char.isalpha() for char in name) or (points.kind == "words" and len(name) < 2):
-            key[i] += n_points
+            key[i] += 3 * n_points
         elif name.lower() in STOP_WORDS or "'" in name:
             key[i] += min(2000, n_points)
     return np.argsort(key, kind="stable")
@@ -120,7 +120,7 @@ def _layout(layout: Layout, add: Any) -> dict[str, Any]:
 
 def _whole(places: np.ndarray) -> bytes:
     """Coordinates in 16 bits, an axis after the other."""
-    return np.rint(places.T * LIMIT).clip(-LIMIT, LIMIT).astype("<i2").tobytes()
+    return bytes(np.rint(places.T * LIMIT).clip(-LIMIT, LIMIT).astype("<i2").tobytes())
 
 
 def _column(i: int, column: Column, add: Any) -> dict[str, Any]:

@@ -243,7 +243,9 @@ class App extends Frames {
     const spots = (vectors) => axisPlaces(this, vectors, parts);
     const places = spots(this.tables.before);
     const after = this.tables.after ? spots(this.tables.after) : null;
-    view.layout = { key: "axes", dimensions: 2, places, after, frame: frameOf(places) };
+    const frame = frameOf(places, 1);
+    Object.assign(frame, { y: frame.y + 0.08 * frame.halfY, halfX: 1.12 * frame.halfX, halfY: 1.1 * frame.halfY }); // room for names
+    view.layout = { key: "axes", dimensions: 2, places, after, frame };
     this.flyToView(instant);
     say(`Axes: ${x}${y && `, and ${y}`}`);
   }
@@ -291,7 +293,7 @@ function axisPlaces(app, vectors, [first, second]) {
   const across = vectors.cosines(vectors.sum(first.terms));
   const up = second.terms.length
     ? vectors.cosines(vectors.sum(second.terms))
-    : Float32Array.from({ length: app.count }, (_, i) => 0.5 - Math.log(i + 2) / Math.log(app.count + 2));
+    : Float32Array.from({ length: app.count }, (_, i) => 0.5 - (i / app.count) ** 0.4);
   const { width, height } = app.camera;
   const largestOf = (values) => Math.max(1e-6, values.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
   const [sx, sy] = [Math.max(1, (0.9 * width) / height) / largestOf(across), 1 / largestOf(up)];

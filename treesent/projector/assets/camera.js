@@ -69,15 +69,15 @@ class Camera {
   }
 }
 
-/** The frame of a layout: where its points are, without the farthest hundredth. */
-function frameOf(places) {
+/** The frame of a layout: where its points are, without the farthest hundredth, or a larger share of them. */
+function frameOf(places, share = 0.99) {
   const count = places.length / 3;
   const spread = (axis) => {
     const values = new Float32Array(count);
     for (let i = 0; i < count; i++) values[i] = places[3 * i + axis];
     values.sort();
-    const low = values[Math.floor(0.005 * (count - 1))];
-    const high = values[Math.ceil(0.995 * (count - 1))];
+    const low = values[Math.floor(((1 - share) / 2) * (count - 1))];
+    const high = values[Math.ceil(((1 + share) / 2) * (count - 1))];
     return [(low + high) / 2, Math.max((high - low) / 2, 1e-3)];
   };
   const [[x, halfX], [y, halfY], [z, halfZ]] = [0, 1, 2].map(spread);

@@ -72,7 +72,7 @@ class Frames {
     const wide = camera.width > 720;
     const zoom = (0.3 * Math.min(camera.width, camera.height)) / reach;
     const least = camera.fitted(camera.frame, camera.turn > 0.5 ? 1 : 0).scale;
-    const scale = Math.max(least, Math.min(24 * least, camera.scale * zoom));
+    const scale = Math.max(least, Math.min(9 * least, camera.scale * zoom));
     const [mx, my] = camera.middle;
     const x = camera.x + (screen.xs[i] - mx) / camera.scale + (wide ? 120 / scale : 0);
     const y = camera.y - (screen.ys[i] - my) / camera.scale - (wide ? 0 : (0.15 * camera.height) / scale);
@@ -166,7 +166,7 @@ class Frames {
       scene = this.scene();
       if (scene.solid) byDepth(screen.depths, this.order);
       paintPoints(this.pixels, canvas.width, canvas.height, scene);
-      this.labels.place(scene, this.firstLabels());
+      this.labels.place(scene, this.firstLabels(), this.regionLabels(scene));
       this.gridStale = true;
       this.stale = false;
     }
@@ -182,6 +182,20 @@ class Frames {
     return fading;
   }
 
+  /** The names of the column's groups where they are, while the whole map is in view. */
+  regionLabels(scene) {
+    const { column, camera } = this;
+    const names = column?.categories ?? [];
+    if (!names.length || names.length > 24 || this.focus || camera.zoom > 2) return [];
+    const key = [this.view.key, column.name, this.phase].join("|");
+    if (this.centres?.key !== key) this.centres = { key, places: centresOf(column, this.targetPlaces()) };
+    const [xs, ys, depths] = [0, 1, 2].map(() => new Float32Array(names.length));
+    camera.project(this.centres.places, xs, ys, depths);
+    return names
+      .map((text, k) => ({ k, text, x: xs[k], y: ys[k], colour: categoryColour(k, this.theme) }))
+      .filter(({ k, x }) => !Number.isNaN(x) && !this.hidden.has(k));
+  }
+
   /** Names that come before all others: the point in focus, its neighbours, the terms of a formula. */
   firstLabels() {
     const { focus } = this;
@@ -191,4 +205,18 @@ class Frames {
     if (this.phase && this.movers.length) return this.movers.slice(0, 40).map((i) => ({ i, size: 12, weight: 560 }));
     return [];
   }
+}
+
+/** The median place of each group; NaN for one without points. */
+function centresOf(column, places) {
+  const out = new Float32Array(3 * column.categories.length);
+  const members = column.categories.map(() => []);
+  column.values.forEach((k, i) => k >= 0 && members[k].push(i));
+  members.forEach((group, k) => {
+    for (let axis = 0; axis < 3; axis++) {
+      const values = Float32Array.from(group, (i) => places[3 * i + axis]).sort();
+      out[3 * k + axis] = values.length ? values[values.length >> 1] : NaN;
+    }
+  });
+  return out;
 }

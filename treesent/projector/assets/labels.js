@@ -36,7 +36,7 @@ class Occupied {
 
 class Labels {
   constructor(context, names, order) {
-    Object.assign(this, { context, names, order, widths: new Map(), shades: new Map(), placed: [] });
+    Object.assign(this, { context, names, order, widths: new Map(), shades: new Map(), placed: [], regions: [] });
   }
 
   text(i) {
@@ -58,9 +58,11 @@ class Labels {
    * Choose the labels of a view.
    * @param scene { xs, ys, depths, shown, bright, width, height, radius, solid, most }
    * @param first points that are named whatever else is there, [{ i, size, weight }]
+   * @param regions names of groups of points, [{ text, x, y, colour }], the largest first
    */
-  place(scene, first) {
+  place(scene, first, regions = []) {
     const occupied = new Occupied();
+    this.#placeRegions(scene, regions, occupied);
     const out = [];
     const done = new Set();
     const put = (i, size, weight, force) => {
@@ -68,7 +70,7 @@ class Labels {
       const y = scene.ys[i];
       if (!(x > -60 && x < scene.width + 60 && y > -20 && y < scene.height + 20)) return false;
       const w = this.width(i, size, weight);
-      const gap = scene.radius + 4;
+      const gap = force === "always" ? scene.radius + 11 : scene.radius + 4;
       const h = size * 1.1;
       const spots = [
         [x + gap, y - h / 2],
@@ -91,7 +93,7 @@ class Labels {
     for (let at = 0; at < this.order.length && out.length < scene.most && tried < 4000; at++) {
       const i = this.order[at];
       if (!scene.shown[i] || done.has(i) || (scene.bright && !scene.bright[i])) continue;
-      if (scene.solid && scene.depths[i] < -0.25) continue;
+      if (scene.solid && scene.depths[i] < 0.05) continue;
       const x = scene.xs[i];
       const y = scene.ys[i];
       if (x < -40 || x > scene.width + 40 || y < 0 || y > scene.height) continue;
@@ -99,6 +101,34 @@ class Labels {
       put(i, out.length < scene.most / 6 ? 14 : 12, 450);
     }
     this.placed = out;
+  }
+
+  #placeRegions(scene, regions, occupied) {
+    this.regions = [];
+    for (const region of regions) {
+      this.context.font = `650 14px ${FONT}`;
+      const w = this.context.measureText(region.text).width;
+      for (const shift of [0, -22, 22, -44, 44]) {
+        const rect = { x: region.x - w / 2 - 6, y: region.y + shift - 11, w: w + 12, h: 22 };
+        if (!occupied.free(rect)) continue;
+        occupied.take(rect);
+        this.regions.push({ ...region, y: region.y + shift });
+        break;
+      }
+    }
+  }
+
+  #drawRegions(theme) {
+    const { context } = this;
+    context.font = `650 14px ${FONT}`;
+    context.textAlign = "center";
+    context.lineWidth = 5;
+    for (const { text, x, y, colour } of this.regions) {
+      context.strokeText(text, x, y);
+      context.fillStyle = css(mix(colour, channels(theme.ink), 0.3));
+      context.fillText(text, x, y);
+    }
+    context.textAlign = "left";
   }
 
   /** Draw the chosen labels, fading in what is new; true while a fade goes on. */
@@ -110,8 +140,9 @@ class Labels {
     const now = new Set();
     context.textBaseline = "middle";
     context.lineJoin = "round";
-    context.lineWidth = 3.5;
     context.strokeStyle = theme.background;
+    this.#drawRegions(theme);
+    context.lineWidth = 3.5;
     context.fillStyle = theme.ink;
     let font = "";
     for (const { i, dx, dy, size, weight } of this.placed) {

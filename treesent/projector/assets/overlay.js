@@ -5,7 +5,8 @@ function drawOverlay(context, app, scene) {
   if (app.view.key === "axes") drawAxes(context, app, scene, theme);
   if (app.hasAfter) drawWays(context, app, scene, theme);
   drawNeighbours(context, app, scene, theme);
-  for (const { i } of app.near.slice(0, 60)) ring(context, scene, i, theme.accent, 1, 2.2);
+  for (const { index } of app.near) ring(context, scene, index, theme.accent, 1.1, 2);
+  if (app.focus?.kind === "formula") for (const { index } of app.focus.terms) ring(context, scene, index, theme.ink, 1.4, 2.5);
   if (app.focus?.kind === "point") ring(context, scene, app.focus.index, theme.accent, 2.4, 4);
   drawLasso(context, app, theme);
 }
@@ -13,7 +14,7 @@ function drawOverlay(context, app, scene) {
 function ring(context, scene, i, colour, width, gap) {
   if (!scene.shown[i]) return;
   context.beginPath();
-  context.arc(scene.xs[i], scene.ys[i], scene.radius * 1.3 + gap, 0, 2 * Math.PI);
+  context.arc(scene.xs[i], scene.ys[i], (scene.bright ? Math.max(2.6, scene.radius * 1.3) : scene.radius) + gap, 0, 2 * Math.PI);
   context.lineWidth = width;
   context.strokeStyle = colour;
   context.stroke();
@@ -98,9 +99,9 @@ function drawAxisNames(context, app, scene) {
   write(`${high} →`, scene.width - right - 4, my, "right");
   if (app.axes.y) {
     const [down, up] = ends(app.axes.y);
-    write(`↑ ${up}`, mx, top + 8, "center");
+    write(`↑ ${up}`, mx, top + 48, "center");
     write(`↓ ${down}`, mx, scene.height - bottom - 8, "center");
-  }
+  } else if (app.kind === "words") write("↑ frequent", mx, top + 48, "center");
   context.textAlign = "left";
 }
 

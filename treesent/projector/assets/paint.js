@@ -74,7 +74,7 @@ function paintPoints(pixels, width, height, scene) {
       const i = solid ? order[at] : count - 1 - at;
       if (!shown[i] || (bright && bright[i] !== pass)) continue;
       const near = solid ? 3 / (3 - depths[i]) : 1;
-      const radius = (pass ? scene.radius * (bright ? 1.35 : 1) : scene.radius * 0.85) * ratio * near;
+      const radius = (pass ? (bright ? Math.max(2.6, scene.radius * 1.3) : scene.radius) : scene.radius * 0.85) * ratio * near;
       const fog = solid ? 0.45 + 0.55 * Math.max(0, Math.min(1, (depths[i] + 1) / 2)) : 1;
       const x = xs[i] * ratio;
       const y = ys[i] * ratio;
