@@ -16,14 +16,14 @@
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from treesent.errors import RecipeError, VectorsError
 from treesent.trees.brackets import read_trees
 from treesent.vectors import combine
 from treesent.vectors.fit import SubwordSettings, with_fitted_subwords
-from treesent.vectors.table import FILE, VectorTable, normalise
+from treesent.vectors.formats import read_vectors
+from treesent.vectors.table import VectorTable, normalise
 
 NAMES = ("treesent.VectorFile.v1", "treesent.JoinVectors.v1")
 
@@ -50,14 +50,19 @@ def load_vectors(block: Mapping[str, Any]) -> VectorTable:
     return table
 
 
-def vector_file(path: str, limit: int | None = None) -> VectorTable:
+def vector_file(
+    path: str, limit: int | None = None, words_path: str | None = None, lower: bool = False
+) -> VectorTable:
     """Read vectors in any format that treesent knows: its own folders, GloVe, word2vec, gensim and others.
 
-    :param path: a file or folder.
-    :param limit: take the first words only.
+    :param path: a file or folder, see :func:`treesent.vectors.formats.read_vectors`.
+    :param limit: take the first rows only.
+    :param words_path: the file of words of a matrix that has none itself (``.npy``).
+    :param lower: normalise the words; the first of those that fall together is kept.
     """
-    table = _read(path)
-    return table if limit is None else table.most_frequent(min(limit, len(table)))
+    if limit is not None and limit < 1:
+        raise VectorsError(f"[vectors] limit is {limit}; expected at least 1, or null for all")
+    return read_vectors(path, most_frequent=limit, words=words_path, lower=lower)
 
 
 def join_vectors(
@@ -107,14 +112,6 @@ def _vocabulary(tables: Sequence[VectorTable], frequent: int | None, paths: Sequ
         return words
     met = {normalise(word) for path in paths for tree in read_trees(path) for word in tree.words}
     return words[:frequent] + [word for word in words[frequent:] if word in met]
-
-
-def _read(path: str) -> VectorTable:
-    if Path(path).is_dir() or Path(path).name == FILE:
-        return VectorTable.load(path)
-    from treesent.vectors.formats import read_vectors
-
-    return read_vectors(path)
 
 
 def _register(registry: Any) -> None:
