@@ -138,8 +138,10 @@ class _Scan(torch.autograd.Function):
                     slot[2 * begin : 2 * end] = piece.reshape(2 * (end - begin), -1)
             totals = list(map(_plus, totals, found[len(children) :]))
         ctx.graphs = None
+        # A weight that no node used has a gradient all the same: DistributedDataParallel waits for each.
+        whole = [torch.zeros_like(w) if g is None else g for w, g in zip(ctx.weights, totals, strict=True)]
         leaves = [leaf_gradient(grad, slot, layout) for grad, slot in zip(grads, slots, strict=True)]
-        return (None, None, None, None, None, *leaves, *totals)
+        return (None, None, None, None, None, *leaves, *whole)
 
 
 def leaf_gradient(grad: Tensor, slots: Tensor, layout: Layout) -> Tensor:
@@ -160,7 +162,7 @@ def _plus(total: Tensor | None, piece: Tensor | None) -> Tensor | None:
     """Sum in which None is nothing."""
     if total is None or piece is None:
         return piece if total is None else total
-    return total.add_(piece)
+    return total + piece
 
 
 def weight_block(rows: int, columns: Sequence[int], generator: torch.Generator | None) -> Tensor:

@@ -63,8 +63,9 @@ class BinaryTreeLSTM(Composition):
         :param mask: dropout of the children's hidden states. *Shape:* (n_trees, hidden)
         :return: ``h`` and ``c``. *Shape of each:* (n_leaves + n_inner, hidden)
         """
-        kinds = {vectors.dtype, self.recurrent.dtype}
-        if torch.is_autocast_enabled(vectors.device.type) or kinds not in ({torch.float32}, {torch.float64}):
+        kinds, device = {vectors.dtype, self.recurrent.dtype}, vectors.device.type
+        half = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        if half or kinds not in ({torch.float32}, {torch.float64}):
             return super().forward(vectors, layout, mask)
         tensors = (vectors, self.input, self.recurrent, self.bias)
         train = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)

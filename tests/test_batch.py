@@ -1,0 +1,108 @@
+"""What a batch derives from a forest."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from strategies import structures
+
+from treesent.nn.batch import BLOCK, ForestBatch, packing
+from treesent.trees.forest import Forest
+from treesent.trees.structure import Structure
+
+
+@given(structures())
+def test_blocks_cover_the_inner_nodes_and_name_where_inner_children_are(structure):
+    forest = Forest.build(structure, np.arange(structure.n_words) % 4)
+    batch = ForestBatch.from_forest(forest)
+    inner = forest.children >= forest.n_words
+    place = 0
+    for begin, left, right, end in batch.blocks:
+        assert begin == place and end > begin
+        assert inner[begin:end, 0].tolist() == [node >= left for node in range(begin, end)]
+        assert inner[begin:end, 1].tolist() == [node < right for node in range(begin, end)]
+        place = end
+    assert place == len(forest.children)
+
+
+def test_blocks_hold_at_most_512_rows():
+    forest = Forest.build(Structure.right_branching([2] * (2 * BLOCK + 1)), np.zeros(4 * BLOCK + 2))
+    batch = ForestBatch.from_forest(forest)
+    assert [(block.begin, block.end) for block in batch.blocks] == [
+        (0, BLOCK), (BLOCK, 2 * BLOCK), (2 * BLOCK, 2 * BLOCK + 1),
+    ]  # fmt: skip
+
+
+@given(structures())
+@pytest.mark.parametrize("share", [True, False])
+def test_layouts_name_the_same_children(share, structure):
+    forest = Forest.build(structure, np.arange(structure.n_words) % 3)
+    batch = ForestBatch.from_forest(forest)
+    layout = batch.layout(share)
+    state = layout.state if share else torch.arange(forest.n_nodes)
+    assert torch.equal(layout.children, state[batch.children])
+    for column, side in zip(layout.children.t(), (layout.left, layout.right), strict=True):
+        is_leaf = column < layout.n_leaves
+        assert torch.equal(side.word[side.place[is_leaf]], column[is_leaf])
+        assert (side.place[~is_leaf] == len(side.word)).all()
+        assert torch.equal(side.inner, torch.nonzero(~is_leaf)[:, 0])
+        assert torch.equal(side.child, column[side.inner])
+    children = torch.cat([layout.left.child, layout.right.child, torch.tensor([-1])])
+    expected = torch.arange(layout.n_inner) + layout.n_leaves
+    at_root = torch.isin(batch.roots, batch.roots[batch.roots >= forest.n_words])
+    expected[batch.roots[at_root & (batch.roots >= forest.n_words)] - forest.n_words] = -1
+    assert torch.equal(children[layout.slot], expected)
+
+
+@given(structures())
+def test_packing_is_that_of_torch(structure):
+    lengths = structure.lengths
+    packed, unpacked, sizes = packing(lengths)
+    words = torch.arange(int(lengths.sum())).split(lengths.tolist())
+    # Of equally long sentences torch may take either first.
+    expected = torch.nn.utils.rnn.pack_sequence(
+        [words[i] for i in np.argsort(-lengths, kind="stable")], enforce_sorted=True
+    )
+    assert packed.tolist() == expected.data.tolist()
+    assert sizes.tolist() == expected.batch_sizes.tolist()
+    assert packed[unpacked].tolist() == list(range(len(packed)))
+
+
+def test_one_transfer_gives_the_same_tensors():
+    forest = Forest.build(Structure.right_branching([3, 1, 4]), np.array([5, 5, 2, 0, 2, 5, 1, 1]))
+    host, other = ForestBatch.from_forest(forest), ForestBatch.from_forest(forest, "meta")
+    for name in (
+        "distinct",
+        "inverse",
+        "children",
+        "shared",
+        "state",
+        "roots",
+        "order",
+        "label",
+        "tree",
+        "slot",
+    ):
+        assert getattr(other, name).shape == getattr(host, name).shape
+        assert getattr(other, name).device.type == "meta"
+    assert other.batch_sizes.device.type == "cpu"
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_gets_the_same_numbers():
+    forest = Forest.build(Structure.right_branching([3, 1, 4]), np.array([5, 5, 2, 0, 2, 5, 1, 1]))
+    host, there = ForestBatch.from_forest(forest), ForestBatch.from_forest(forest, "cuda", non_blocking=True)
+    for name in (
+        "distinct",
+        "inverse",
+        "children",
+        "shared",
+        "state",
+        "roots",
+        "order",
+        "label",
+        "tree",
+        "slot",
+    ):
+        assert torch.equal(getattr(there, name).cpu(), getattr(host, name))
