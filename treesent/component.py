@@ -7,8 +7,10 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+import numpy as np
 import srsly
 import torch
+from spacy.attrs import SENT_START
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
@@ -146,8 +148,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         for doc, prediction in zip(docs, scores, strict=True):
             store.write(doc, prediction.record)
             if prediction.starts is not None:
-                for token, starts in zip(doc, prediction.starts.tolist(), strict=True):
-                    token.is_sent_start = starts
+                # By the array: the setter of a token looks each time whether the whole Doc was parsed.
+                doc.from_array([SENT_START], np.where(prediction.starts, 1, -1).astype(np.int64).view(np.uint64))
 
     def initialize(
         self,

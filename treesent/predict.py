@@ -1,8 +1,9 @@
 """From Docs to scored trees: the path that every prediction takes, on whole batches."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ class Predictor:
             self._warn()
         structure = structure_of(batch, source, self.model)
         probs = self.probabilities(structure, batch.lookup)
-        return [self._of_doc(batch, structure, probs, place) for place in range(len(batch.docs))]
+        return list(self._annotate(batch, structure, probs))
 
     def _warn(self) -> None:
         with self._lock:
@@ -107,29 +108,34 @@ class Predictor:
         """What the network takes, where the network is."""
         return ForestBatch.from_forest(forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None)
 
-    def _of_doc(self, batch: Batch, structure: Structure, probs: Float32, place: int) -> Prediction:
-        tokens, sentences = batch.tokens, batch.sentences
-        first, last = sentences.offsets[place], sentences.offsets[place + 1]
-        lengths = sentences.lengths[first:last]
-        nodes = slice(structure.offsets[first], structure.offsets[last])
-        word = (structure.offsets[first] + first) // 2
-        words = slice(word, word + int(lengths.sum()))
-        token = sentences.token[words]
-        own = slice(tokens.offsets[place], tokens.offsets[place + 1])
-        record = Record(
-            chars=np.stack([tokens.begin[token], tokens.end[token]], axis=1).astype(np.int32),
-            unknown=batch.lookup.unknown[words].astype(np.uint8),
-            words=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
-            left=structure.left[nodes].astype(np.int32),
-            start=structure.start[nodes].astype(np.int32),
-            end=structure.end[nodes].astype(np.int32),
-            probs=probs[nodes].copy(),
-            polarity=self._polarity,
-            labels=list(self.model.labels),
-            aggregate=self.aggregate,
-            size=int((tokens.end + tokens.spaced)[own][-1]) if own.stop > own.start else 0,
-        )
-        return Prediction(record, batch.starts[own] if tokens.open[place] else None)
+    def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> Iterator[Prediction]:
+        """Cut what was found for a batch into its Docs; copies, so that one Doc does not keep the batch alive."""
+        tokens, token = batch.tokens, batch.sentences.token
+        chars = np.empty((len(token), 2), np.int32)
+        chars[:, 0], chars[:, 1] = tokens.begin[token], tokens.end[token]
+        unknown = batch.lookup.unknown.astype(np.uint8)
+        words = np.zeros(structure.n_trees + 1, np.int32)
+        np.cumsum(structure.lengths, out=words[1:])
+        trees, nodes = batch.sentences.offsets, structure.offsets
+        sizes = np.append(tokens.end + tokens.spaced, 0)[np.maximum(tokens.offsets[1:], 1) - 1]
+        sizes[np.diff(tokens.offsets) == 0] = 0
+        for place, (first, last) in enumerate(pairwise(trees.tolist())):
+            here, own = slice(nodes[first], nodes[last]), slice(words[first], words[last])
+            record = Record(
+                chars=chars[own].copy(),
+                unknown=unknown[own].copy(),
+                words=words[first : last + 1] - words[first],
+                left=structure.left[here].copy(),
+                start=structure.start[here].copy(),
+                end=structure.end[here].copy(),
+                probs=probs[here].copy(),
+                polarity=self._polarity,
+                labels=list(self.model.labels),
+                aggregate=self.aggregate,
+                size=int(sizes[place]),
+            )
+            starts = batch.starts[tokens.offsets[place] : tokens.offsets[place + 1]]
+            yield Prediction(record, starts if tokens.open[place] else None)
 
 
 def part(structure: Structure, begin: int, end: int) -> Structure:
