@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from bad_input import COMMANDS, MODELS, RECIPES, TABLES, TREES
+from bad_input import COMMANDS, MODELS, RECIPES, TABLES, TREES, VECTORS
 from fakes import FakePipeline
 from typer.testing import CliRunner
 
-from treesent.errors import DataError, ModelError, RecipeError, TreeFormatError
+from treesent.errors import DataError, ModelError, RecipeError, TreeFormatError, VectorsError
 from treesent.scoring import ScoreOptions, score
 from treesent.trees.brackets import read_trees
 
@@ -19,7 +19,7 @@ def holds(message, pieces):
 
 
 def test_there_are_enough_of_them():
-    assert sum(map(len, (TREES, TABLES, RECIPES, MODELS, COMMANDS))) >= 100
+    assert sum(map(len, (TREES, TABLES, VECTORS, RECIPES, MODELS, COMMANDS))) >= 100
 
 
 @pytest.mark.parametrize("case", TREES)
@@ -39,6 +39,17 @@ def test_tables(tmp_path, case):
         score(tmp_path / name, tmp_path / "out.jsonl", FakePipeline(), ScoreOptions(**options))
     holds(str(caught.value), pieces)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("case", VECTORS)
+def test_vectors(tmp_path, case):
+    from treesent.vectors.formats import read_vectors
+
+    name, content, pieces = VECTORS[case]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(VectorsError) as caught:
+        read_vectors(tmp_path / name)
+    holds(str(caught.value), pieces)
 
 
 RECIPE = """
