@@ -1,0 +1,177 @@
+"""Train the parser: bracketed trees as an order of gaps, any treebank, labels or none."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from treesent.data.batches import EncodedCorpus, ranges
+from treesent.nn.distance_loss import rank_loss, split_loss
+from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.parser import DistanceParser, SentenceBatch
+from treesent.training.bracket_score import BracketScores, score_brackets
+from treesent.training.recipe import TrainingConfig
+from treesent.trees.structure import Structure
+
+Int64 = npt.NDArray[np.int64]
+
+
+class ParserOnVectors(nn.Module):
+    """A parser with the frozen vectors that it reads; only the parser has weights.
+
+    :param parser: the parser.
+    :param embedding: the vectors.
+    """
+
+    def __init__(self, parser: DistanceParser, embedding: VectorEmbedding) -> None:
+        super().__init__()
+        self.parser, self.embedding = parser, embedding
+
+
+@dataclass(frozen=True, slots=True)
+class ParserBatch:
+    """Sentences and what their trees say of the order of their gaps.
+
+    :param distinct: rows of the vectors. *Shape:* ``(n_distinct,)``.
+    :param inverse: which of them each word is. *Shape:* ``(n_words,)``.
+    :param sentences: where words stand.
+    :param choices: gaps within each node, see :func:`~treesent.nn.distance_loss.split_loss`; then the node of
+        each, then the gap at which each node splits.
+    :param pairs: the higher and the lower gap of each pair, see
+        :func:`~treesent.nn.distance_loss.rank_loss`.
+    :param n_trees: sentences.
+    :param n_nodes: nodes of their trees.
+    """
+
+    distinct: Tensor
+    inverse: Tensor
+    sentences: SentenceBatch
+    choices: tuple[Tensor, Tensor, Tensor]
+    pairs: tuple[Tensor, Tensor]
+    n_trees: int
+    n_nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParserTask:
+    """What the training loop needs to know of a parser.
+
+    :param train: the trees to learn from.
+    :param dev: those to be judged by.
+    """
+
+    train: EncodedCorpus
+    dev: EncodedCorpus
+
+    @property
+    def n_train(self) -> int:
+        """Trees to learn from."""
+        return len(self.train)
+
+    def batch(self, trees: Int64, device: torch.device, non_blocking: bool) -> ParserBatch:
+        """Lay some of the trees out.
+
+        :param trees: which. *Shape:* ``(batch,)``.
+        :param device: where the network is.
+        :param non_blocking: copy while the host goes on.
+        """
+
+        def move(array: Int64) -> Tensor:
+            return torch.from_numpy(array).to(device, non_blocking=non_blocking)
+
+        lengths = self.train.structure.lengths
+        words = ranges(np.cumsum(lengths)[trees] - lengths[trees], lengths[trees])
+        distinct, inverse = np.unique(self.train.rows[words], return_inverse=True)
+        structure = self.train.structure.take(trees)
+        gaps, node, split = choices(structure)
+        higher, lower = pairs(structure)
+        return ParserBatch(
+            move(distinct),
+            move(inverse),
+            SentenceBatch.from_lengths(lengths[trees], device),
+            (move(gaps), move(node), move(split)),
+            (move(higher), move(lower)),
+            len(trees),
+            structure.n_nodes,
+        )
+
+    def loss(
+        self, model: nn.Module, batch: ParserBatch, generator: torch.Generator, config: TrainingConfig
+    ) -> Tensor:
+        """Ranking loss and split loss, per word.
+
+        :param model: a :class:`ParserOnVectors`.
+        :param batch: made by :meth:`batch`.
+        :param generator: where dropout masks come from.
+        :param config: unused; the loop hands it to every task.
+        """
+        vectors = model.embedding(batch.distinct)  # type: ignore[operator]
+        distances = model.parser(vectors, batch.inverse, batch.sentences, generator)  # type: ignore[operator]
+        total = split_loss(distances, *batch.choices) + RANK_SHARE * rank_loss(distances, *batch.pairs)
+        return total / len(batch.inverse)
+
+    def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> BracketScores:
+        """Compare the parser's trees with dev's.
+
+        :param model: a :class:`ParserOnVectors`.
+        :param device: where it is.
+        :param batch_size: unused; the parser itself limits the words it holds.
+        """
+        return score_brackets(self.dev.structure, parse_corpus(model, self.dev, device))
+
+
+RANK_SHARE = 0.1
+"""Share of the ranking loss: it counts every pair of gaps, while the split loss counts every node once."""
+
+
+def parse_corpus(model: Any, corpus: EncodedCorpus, device: torch.device) -> Structure:
+    """Parse the sentences of a corpus, whatever trees it has.
+
+    :param model: a :class:`ParserOnVectors`.
+    :param corpus: sentences as rows.
+    :param device: where the model is.
+    """
+    distinct, inverse = np.unique(corpus.rows, return_inverse=True)
+    vectors = model.embedding(torch.from_numpy(distinct).to(device))
+    structure: Structure = model.parser.parse(
+        vectors, torch.from_numpy(inverse).to(device), corpus.structure.lengths
+    )
+    return structure
+
+
+def choices(structure: Structure) -> tuple[Int64, Int64, Int64]:
+    """List the choices that a top-down parser makes, at nodes over three words and more.
+
+    Gaps are numbered over all sentences.
+
+    :param structure: the trees.
+    :returns: the gaps within each node, node after node; the node that each belongs to; the gap at which
+        each node splits.
+    """
+    tree = np.repeat(np.arange(structure.n_trees), np.diff(structure.offsets))
+    kept = np.flatnonzero(structure.end - structure.start > 2)
+    lengths = structure.lengths
+    first = (np.cumsum(lengths - 1) - (lengths - 1))[tree[kept]]
+    start, end = structure.start[kept].astype(np.int64), structure.end[kept].astype(np.int64)
+    left = structure.left[kept] + structure.offsets[tree[kept]]
+    sizes = end - start - 1
+    node = np.repeat(np.arange(len(kept)), sizes)
+    return ranges(first + start, sizes), node, first + structure.end[left] - 1
+
+
+def pairs(structure: Structure) -> tuple[Int64, Int64]:
+    """List the pairs of gaps of one sentence of which one splits higher up than the other.
+
+    :param structure: the trees.
+    :returns: the higher and the lower gap of each pair, numbered over all sentences.
+    """
+    height = structure.distances()
+    gaps = structure.lengths - 1
+    own = np.repeat(gaps, gaps)
+    one = np.repeat(np.arange(len(height)), own)
+    other = ranges(np.repeat(np.cumsum(gaps) - gaps, gaps), own)
+    kept = height[one] > height[other]
+    return one[kept], other[kept]
