@@ -9,7 +9,7 @@ the rest: the size is the same, and what is kept has a row of its own.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,29 @@ NO_PIECE = np.uint32(0)
 _FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 _LONGEST_WORD = 48
 _URL = re.compile(r"^(?:\w+://|www\.)|\.(?:com|org|net|edu|gov|html?)\b")
+
+
+class Subwords(Protocol):
+    """What makes a vector for an unknown word: :class:`SubwordVectors`, or fastText's own buckets."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers a vector has."""
+
+    def vectors(self, words: Sequence[str]) -> Float32:
+        """Vectors of words from their pieces. *Shape:* ``(n_words, width)``."""
+
+    def half(self) -> Self:
+        """The same in float16."""
+
+    def quantise(self) -> Self:
+        """The same in int8."""
+
+    def rotate(self, axes: Float32) -> Self:
+        """The same on other axes. *Shape:* ``(width, new width)``."""
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """The same as named arrays."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import VectorsError
+from treesent.vectors.buckets import BucketVectors
 from treesent.vectors.quantise import dequantise, quantise_rows
-from treesent.vectors.subwords import SubwordVectors
+from treesent.vectors.subwords import Subwords, SubwordVectors
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -77,7 +78,7 @@ class VectorTable:
         words: Sequence[str],
         matrix: npt.NDArray[Any],
         scale: Float32 | None = None,
-        subwords: SubwordVectors | None = None,
+        subwords: Subwords | None = None,
     ) -> None:
         """Hold words and rows together.
 
@@ -87,7 +88,7 @@ class VectorTable:
         :param subwords: makes a vector for an unknown word from its pieces.
         :raises VectorsError: where the parts disagree, a word stands twice or a value is not finite.
         """
-        self.words: list[str] = list(words)
+        self.words: list[str] = words if isinstance(words, list) else list(words)
         self.matrix = matrix
         self.scale = scale
         self.subwords = subwords
@@ -117,12 +118,19 @@ class VectorTable:
                 f"subwords of width {self.subwords.width} beside vectors of width {self.width}"
             )
         self._check_finite()
-        if len(self._index) != len(self.words):
-            row = next(row for row, word in enumerate(self.words) if self._index[word] != row)
-            word = self.words[row]
-            raise VectorsError(
-                f"the word {word!r} stands in rows {row} and {self._index[word]}: keep one of them"
-            )
+        self._check_distinct()
+
+    def _check_distinct(self) -> None:
+        # By hash first: the dictionary costs as much memory as the words and waits until it is needed.
+        hashes = np.fromiter(map(hash, self.words), np.int64, len(self.words))
+        hashes.sort()
+        if (hashes[1:] != hashes[:-1]).all() or len(self._index) == len(self.words):
+            return
+        row = next(row for row, word in enumerate(self.words) if self._index[word] != row)
+        word = self.words[row]
+        raise VectorsError(
+            f"the word {word!r} stands in rows {row} and {self._index[word]}: keep one of them"
+        )
 
     def _check_finite(self) -> None:
         # A memory-mapped file is not read through here: its pages stay on disk until somebody asks.
@@ -268,7 +276,7 @@ class VectorTable:
         subwords = None if self.subwords is None else self.subwords.quantise()
         return type(self)(self.words, *quantise_rows(self.dense()), subwords)
 
-    def with_subwords(self, subwords: SubwordVectors | None) -> Self:
+    def with_subwords(self, subwords: Subwords | None) -> Self:
         """The same rows with another way to make a vector for an unknown word."""
         return type(self)(self.words, self.matrix, self.scale, subwords)
 
@@ -302,7 +310,8 @@ class VectorTable:
         pieces = {
             name.removeprefix("subwords."): a for name, a in content.items() if name.startswith("subwords.")
         }
-        subwords = SubwordVectors.from_tensors(pieces) if pieces else None
+        kind = BucketVectors if "buckets" in pieces else SubwordVectors
+        subwords: Subwords | None = kind.from_tensors(pieces) if pieces else None
         words = content["words"].tobytes().decode("utf-8").split("\n")
         return cls(words, content["matrix"], content.get("scale"), subwords)
 

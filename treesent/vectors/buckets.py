@@ -1,0 +1,104 @@
+"""fastText's own subwords: n-grams folded into buckets, as its ``.bin`` files hold them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from treesent.errors import VectorsError
+from treesent.vectors.quantise import dequantise, quantise_rows
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+
+_FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BucketVectors:
+    """Vectors of n-gram buckets; an unknown word's vector is the mean of its n-grams' buckets.
+
+    Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information", section 3.2.
+
+    :param matrix: float32, float16 or int8. *Shape:* ``(n_buckets, width)``.
+    :param scale: what an int8 row is multiplied by, or None. *Shape:* ``(n_buckets,)``.
+    :param shortest: characters of the shortest n-gram, with the marks of the word's ends.
+    :param longest: characters of the longest.
+    """
+
+    matrix: npt.NDArray[Any]
+    scale: Float32 | None
+    shortest: int
+    longest: int
+
+    @property
+    def width(self) -> int:
+        """How many numbers a vector has."""
+        return int(self.matrix.shape[1])
+
+    def __len__(self) -> int:
+        """How many buckets there are."""
+        return len(self.matrix)
+
+    def vectors(self, words: Sequence[str]) -> Float32:
+        """Vectors of words from their n-grams; zero where a word is too short to have one.
+
+        :returns: *Shape:* ``(n_words, width)``.
+        """
+        out = np.zeros((len(words), self.width), np.float32)
+        for row, word in enumerate(words):
+            buckets = self.buckets(word)
+            if len(buckets):
+                out[row] = self._dense(buckets).mean(axis=0)
+        return out
+
+    def buckets(self, word: str) -> Int64:
+        """The buckets of a word's n-grams, as fastText's ``Dictionary::computeSubwords`` finds them."""
+        marked = f"<{word}>"
+        data = np.frombuffer(marked.encode("utf-8", "surrogatepass"), np.int8)
+        # fastText hashes bytes as signed characters, so that those above 127 flip the upper bits too.
+        codes = data.astype(np.int32).view(np.uint32)
+        starts = np.flatnonzero((data.view(np.uint8) & 0xC0) != 0x80)
+        ends = np.append(starts[1:], len(data))
+        found: list[int] = []
+        for first, start in enumerate(starts.tolist()):
+            value = _FNV_OFFSET
+            for n, end in enumerate(ends[first : first + self.longest].tolist(), 1):
+                for code in codes[start:end]:
+                    value = np.uint32(((int(value) ^ int(code)) * int(_FNV_PRIME)) & 0xFFFFFFFF)
+                start = end
+                if n >= self.shortest and not (n == 1 and first in (0, len(starts) - 1)):
+                    found.append(int(value) % len(self))
+        return np.array(found, np.int64)
+
+    def _dense(self, rows: Int64 | slice) -> Float32:
+        if self.scale is None:
+            return np.asarray(self.matrix[rows], dtype=np.float32)
+        return dequantise(self.matrix[rows], self.scale[rows])
+
+    def half(self) -> Self:
+        """The same in float16."""
+        return type(self)(self._dense(slice(None)).astype(np.float16), None, self.shortest, self.longest)
+
+    def quantise(self) -> Self:
+        """The same in int8 with one scale a row."""
+        return type(self)(*quantise_rows(self._dense(slice(None))), self.shortest, self.longest)
+
+    def rotate(self, axes: Float32) -> Self:
+        """The same on other axes, in float32. *Shape:* ``(width, new width)``."""
+        return type(self)(self._dense(slice(None)) @ axes, None, self.shortest, self.longest)
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """The same as named arrays."""
+        arrays = {"buckets": self.matrix, "lengths": np.array([self.shortest, self.longest], np.int64)}
+        return arrays if self.scale is None else arrays | {"scale": self.scale}
+
+    @classmethod
+    def from_tensors(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """The buckets of :meth:`tensors`."""
+        if "lengths" not in arrays:
+            raise VectorsError("the subwords lack their lengths: build the table again")
+        shortest, longest = arrays["lengths"].tolist()
+        return cls(arrays["buckets"], arrays.get("scale"), shortest, longest)

@@ -1,0 +1,90 @@
+"""Vectors as an array file with the words beside it: ``.npy`` or safetensors, and ``.txt`` or parquet."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from treesent.errors import VectorsError
+from treesent.vectors.formats.select import Selection
+from treesent.vectors.table import VectorTable
+
+
+def read_npy(path: Path, selection: Selection, words: Path | None) -> VectorTable:
+    """Read a matrix from ``.npy``, memory-mapped, and its words; rows nobody asks for stay on disk.
+
+    :param words: the file of words, one a row; by default the ``.txt`` or ``.parquet`` of the same name.
+    """
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise VectorsError(f"{path} is cut short or no .npy array ({error}): copy it again") from error
+    return _together(path, matrix, selection, words)
+
+
+def read_safetensors(path: Path, selection: Selection, words: Path | None) -> VectorTable:
+    """Read a table that :meth:`VectorTable.save` wrote, or the one matrix of another safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        arrays = load_file(path)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise VectorsError(f"{path} is cut short or no safetensors ({error}): copy it again") from error
+    if "digest" in arrays:
+        table = VectorTable.from_tensors(arrays, str(path))
+        return table if selection.takes_all and not selection.half else selection.choose(table)
+    matrices = {name: array for name, array in arrays.items() if array.ndim == 2}
+    if len(matrices) != 1:
+        found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise VectorsError(f"{path} should hold one matrix (n_words, width), it holds: {found or 'nothing'}")
+    return _together(path, next(iter(matrices.values())), selection, words)
+
+
+def _together(path: Path, matrix: npt.NDArray[Any], selection: Selection, words: Path | None) -> VectorTable:
+    if matrix.ndim != 2 or matrix.dtype.kind != "f":
+        raise VectorsError(f"{path} holds {matrix.dtype} of shape {matrix.shape}, not float rows")
+    source = words or _beside(path)
+    names = read_words(source)
+    if len(names) != len(matrix):
+        raise VectorsError(f"{source} has {len(names)} words, {path} has {len(matrix)} rows: one a row")
+    if matrix.dtype not in (np.float32, np.float16):
+        matrix = matrix.astype(np.float32)
+    return selection.table(names, matrix)
+
+
+def read_words(path: Path) -> list[str]:
+    """The words of a ``.txt`` file, one a line, or of the first text column of a parquet file."""
+    if not path.is_file():
+        raise VectorsError(f"{path} does not exist: give the file of words with --words")
+    if path.suffix == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            file = pq.ParquetFile(path)
+        except pa.ArrowInvalid as error:
+            raise VectorsError(f"{path} is cut short or no parquet ({error}): copy it again") from error
+        texts = [field.name for field in file.schema_arrow if str(field.type) in ("string", "large_string")]
+        if not texts:
+            raise VectorsError(f"{path} has no column of text: {file.schema_arrow.names}")
+        words: list[str] = file.read([texts[0]])[texts[0]].to_pylist()
+        if None in words:
+            raise VectorsError(f"{path}: row {words.index(None)} of column {texts[0]!r} is null: fill it")  # type: ignore[arg-type]
+        return words
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise VectorsError(f"{path}:{line}: not UTF-8: save the file as UTF-8") from error
+    return text.removesuffix("\n").split("\n")
+
+
+def _beside(path: Path) -> Path:
+    candidates = [path.with_suffix(suffix) for suffix in (".txt", ".words", ".parquet")]
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        tried = ", ".join(candidate.name for candidate in candidates)
+        raise VectorsError(f"{path} has no words beside it ({tried}): give the file of words with --words")
+    return found

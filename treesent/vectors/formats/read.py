@@ -1,0 +1,88 @@
+"""Read a file of vectors of any known format."""
+
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from treesent.errors import VectorsError
+from treesent.vectors.formats.arrays import read_npy, read_safetensors
+from treesent.vectors.formats.binary import read_binary
+from treesent.vectors.formats.libraries import read_fasttext, read_gensim, read_spacy
+from treesent.vectors.formats.opening import open_bytes
+from treesent.vectors.formats.select import Duplicates, Selection
+from treesent.vectors.formats.text import header_of, read_text
+from treesent.vectors.table import FILE, VectorTable
+
+_FASTTEXT_MAGIC = struct.pack("<i", 793712314)
+
+
+def read_vectors(
+    path: str | Path,
+    *,
+    most_frequent: int | None = None,
+    vocabulary: Iterable[str] | None = None,
+    half: bool = False,
+    lower: bool = False,
+    duplicates: Duplicates = "fail",
+    words: str | Path | None = None,
+    member: str | None = None,
+) -> VectorTable:
+    """Read word vectors; the format is told by what is in the file.
+
+    Known are: GloVe text, word2vec text and binary, fastText ``.vec`` and ``.bin``, gensim KeyedVectors and
+    models, spaCy pipelines and vocabs (floret too), ``.npy`` with words beside it, safetensors and treesent's
+    own folders. Text and word2vec binary may be packed as gz, bz2, xz or zip.
+
+    :param path: a file or folder, or the name of an installed spaCy pipeline.
+    :param most_frequent: stop after that many rows of the file.
+    :param vocabulary: keep these words only.
+    :param half: hold the table in float16.
+    :param lower: normalise the words; the first of those that fall together is kept.
+    :param duplicates: ``"fail"`` refuses a word that stands twice, ``"first"`` keeps its first row.
+    :param words: the file of words of an ``.npy`` or safetensors matrix.
+    :param member: which file of a zip archive.
+    :raises VectorsError: naming the place and the fix, where the file cannot be read.
+    """
+    selection = Selection(most_frequent, vocabulary, half, lower, duplicates)
+    place, beside = Path(path), None if words is None else Path(words)
+    if place.is_dir():
+        if (place / FILE).is_file():
+            return read_safetensors(place / FILE, selection, beside)
+        if (place / "meta.json").is_file() or (place / "strings.json").is_file():
+            return read_spacy(place, selection)
+        raise VectorsError(f"{place} is a folder of neither treesent (no {FILE}) nor spaCy (no meta.json)")
+    if not place.is_file() and _is_spacy_package(str(path)):
+        return read_spacy(str(path), selection)
+    if place.suffix == ".safetensors" and place.is_file():
+        return read_safetensors(place, selection, beside)
+    with open_bytes(place, member) as file:
+        start = file.read(1 << 16)
+    if start.startswith(b"\x93NUMPY"):
+        return read_npy(place, selection, beside)
+    if start.startswith(_FASTTEXT_MAGIC):
+        return read_fasttext(place, selection)
+    if start.startswith(b"\x80") and header_of(start) is None:
+        return read_gensim(place, selection)
+    if _is_binary(start):
+        return read_binary(place, selection, member)
+    return read_text(place, selection, member)
+
+
+def _is_binary(start: bytes) -> bool:
+    """Whether what follows a header line is no text row: a word2vec binary, or the rest of one."""
+    first, _, rest = start.partition(b"\n")
+    header = header_of(first + b"\n")
+    if header is None or b"\0" not in rest:
+        return False
+    try:
+        return not [float(field) for field in rest.partition(b"\n")[0].split()[-header[1] :]]
+    except ValueError:
+        return True
+
+
+def _is_spacy_package(name: str) -> bool:
+    if not name.isidentifier():
+        return False
+    from spacy.util import is_package
+
+    return bool(is_package(name))
