@@ -1,8 +1,10 @@
 """The command line: quick to ask, errors without a traceback, documented exit codes."""
 
 import json
+import os
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -12,7 +14,9 @@ from typer.testing import CliRunner
 
 import treesent
 from treesent.cli import _Group, app
+from treesent.cli.score import score_file
 from treesent.errors import DataError
+from treesent.scoring import ScoreOptions
 
 HEAVY = ("torch", "spacy", "thinc", "numpy", "pyarrow", "datasets", "gensim")
 
@@ -125,6 +129,18 @@ def test_a_reader_that_stops_early_is_no_error(tmp_path):
         process.stdout.readline()
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
+
+
+def test_the_bar_is_drawn_where_standard_error_is_a_terminal(tmp_path, monkeypatch, fake):
+    (tmp_path / "a.txt").write_text("fine\n" * 300)
+    main, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with os.fdopen(terminal, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        score_file(str(tmp_path / "a.txt"), str(tmp_path / "b.jsonl"), ScoreOptions())
+    drawn = os.read(main, 10_000).decode()
+    os.close(main)
+    assert "300 rows" in drawn and "rows/s" in drawn
 
 
 def test_the_module_runs():

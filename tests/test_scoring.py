@@ -410,10 +410,42 @@ def test_a_table_without_rows(tmp_path, kind):
         assert read(tmp_path / f"b.{output}") == []
 
 
-def test_the_batch_size_does_not_show():
-    columns = Columns(("a",), "none")
-    assert columns.names == ["label", "polarity", "confidence", "p_a", "unknown"]
+def test_the_names_of_the_columns():
+    columns = Columns(("so so", "b"), "all", "my_")
+    assert columns.names == [
+        *("my_label", "my_polarity", "my_confidence", "my_p_so_so", "my_p_b", "my_unknown", "my_sentences"),
+    ]
     assert sentences(FakeDoc(""), phrases=True) == []
+
+
+def flat(value):
+    """All numbers in a value, and all else."""
+    if isinstance(value, dict | list):
+        parts = [flat(item) for item in (value.values() if isinstance(value, dict) else value)]
+        return [n for numbers, _ in parts for n in numbers], [t for _, texts in parts for t in texts]
+    return ([value], []) if isinstance(value, float) else ([], [value])
+
+
+def test_the_batch_size_does_not_show(tmp_path):
+    from toy_pipeline import TEXT, toy_nlp
+
+    nlp = toy_nlp()
+    source = write_table(
+        tmp_path / "a.csv", [TEXT, "", "A good film.", "\U0001f642", "It was not bad. " * 40] * 4
+    )
+    found = []
+    for size in (1, 7, 64):
+        output = tmp_path / f"{size}.jsonl"
+        score(source, output, nlp, ScoreOptions(batch_size=size, nodes="all"))
+        found.append(read(output))
+    assert [len(row["sentences"] or ()) for row in found[0][:5]] == [2, 0, 1, 1, 40]
+    for other in found[1:]:
+        (numbers, texts), (others, same) = flat(found[0]), flat(other)
+        assert texts == same and numbers == pytest.approx(others, abs=1e-5)
+    phrase = found[0][0]["sentences"][1]["phrases"][-1]
+    doc = nlp(TEXT)
+    assert phrase["probs"] == pytest.approx(list(doc.sents)[1]._.sentiment.probs.tolist(), abs=1e-5)
+    assert TEXT[phrase["start"] : phrase["end"]] == doc[phrase["start_token"] : phrase["end_token"]].text
 
 
 # Interruptions
@@ -566,6 +598,24 @@ def test_an_input_that_changes_under_way_is_noticed(tmp_path):
     assert not (tmp_path / "b.csv").exists()
 
 
+def test_what_is_not_ours_is_not_cleared_away(tmp_path):
+    source, folder = write_table(tmp_path / "a.csv"), tmp_path / "b.csv.partial"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("precious")
+    for options in (ScoreOptions(), ScoreOptions(overwrite=True), ScoreOptions(resume=True)):
+        with pytest.raises(DataError, match=r"thesis\.tex: no part"):
+            score(source, tmp_path / "b.csv", FakePipeline(), options)
+    assert (folder / "thesis.tex").read_text() == "precious"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    source, folder = write_table(tmp_path / "a.csv"), tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(DataError, match="Permission denied"):
+        score(source, folder / "b.csv", FakePipeline())
+
+
 def test_two_runs_do_not_share_an_output(tmp_path):
     source, output = write_table(tmp_path / "a.csv"), tmp_path / "b.csv"
 
@@ -598,7 +648,7 @@ def test_a_full_disk_leaves_no_final_file(tmp_path, kind):
 
     full = command(0, source, "-o", output, "--nodes", "sentences")
     done = subprocess.run(full, check=False, capture_output=True, text=True, preexec_fn=small)
-    assert done.returncode == 1 and "nothing stands under that name" in done.stderr, done.stderr
+    assert done.returncode == 1 and "nothing new stands under that name" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and not output.exists()
     assert subprocess.run([*full, "--resume"], check=False, capture_output=True).returncode == 0
     assert len(read(output)) == 300

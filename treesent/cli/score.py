@@ -71,9 +71,7 @@ def score(
     output_kind: Annotated[
         Kind | None, typer.Option("--output-format", help="Kind of OUT, whatever its suffix.")
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="A pipeline's folder, package or packaged name.")
-    ] = "en_treesent_sm",
+    model: Annotated[str, typer.Option(help="A pipeline's folder, or a packaged name.")] = "en_treesent_sm",
     batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
     prefix: Annotated[str, typer.Option(help="Stands before the names of the added columns.")] = "",
     on_error: Annotated[

@@ -66,12 +66,16 @@ def score(
     run = _Run(plan, nlp, options, progress or (lambda done: None))
     try:
         return run.to_stream(stdin, stdout or sys.stdout.buffer) if plan.streaming else run.to_file(stdin)
+    except BrokenPipeError:
+        raise
     except OSError as error:
+        reason = error.strerror or str(error)
         if error.errno not in _FULL:
-            raise
+            raise DataError(
+                f"{error.filename or output}: {reason}; nothing new stands at {output}"
+            ) from error
         raise DataError(
-            f"{output}: {os.strerror(error.errno or 0)}; nothing stands under that name. "
-            "Free some space and go on with --resume"
+            f"{output}: {reason}; nothing new stands under that name. Free some space and go on with --resume"
         ) from error
 
 

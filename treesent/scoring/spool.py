@@ -8,6 +8,7 @@ makes.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from treesent.errors import DataError
+
+_OURS = re.compile(r"manifest\.json(\.tmp)?|whole|part-\d+\.(rows|rejects|json(\.tmp)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Spool:
             raise DataError(
                 f"{folder}: an unfinished run lies here; go on with --resume, or start again with --overwrite"
             )
+        _refuse_foreign(folder)
         folder.mkdir(exist_ok=True)
         self._lock = _lock(folder)
         try:
@@ -99,6 +103,16 @@ class Spool:
     def _clear(self) -> None:
         for path in self.folder.iterdir():
             path.unlink()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Make sure that nothing of anybody else's lies where parts are cleared away."""
+    if folder.exists():
+        strange = (
+            [folder] if folder.is_file() else [p for p in folder.iterdir() if not _OURS.fullmatch(p.name)]
+        )
+        if strange:
+            raise DataError(f"{strange[0]}: no part of an unfinished run, but in its place; move it away")
 
 
 def _lock(folder: Path) -> int | None:
