@@ -22,7 +22,15 @@ from treesent.record import read
 from treesent.trees import dependency
 from treesent.trees.brackets import parse_tree
 
-TEXTS = [TEXT, "", "A good movie!", "  ", "Not bad, but it was a film of great zzyzx.", "Terrible. Great. Superb!", "\n"]
+TEXTS = [
+    TEXT,
+    "",
+    "A good movie!",
+    "  ",
+    "Not bad, but it was a film of great zzyzx.",
+    "Terrible. Great. Superb!",
+    "\n",
+]
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +69,7 @@ def test_a_batch_equals_one_by_one(nlp):
 def test_chunks_of_a_batch_change_nothing(nlp, monkeypatch):
     whole = [probs(doc) for doc in nlp.pipe(TEXTS)]
     monkeypatch.setattr("treesent.predict.CHUNK", 4)
-    assert all(
-        np.allclose(a, probs(b), atol=1e-6) for a, b in zip(whole, nlp.pipe(TEXTS), strict=True)
-    )
+    assert all(np.allclose(a, probs(b), atol=1e-6) for a, b in zip(whole, nlp.pipe(TEXTS), strict=True))
 
 
 def test_boundaries_are_written_only_where_there_are_none(nlp):
@@ -94,7 +100,7 @@ def test_a_dependency_parse_is_used_where_there_is_one(parser_nlp):
     doc = nlp("The plot, which is thin, was not bad.  But she  said it was superb.")
     scored = own.get_pipe("treesent")(doc)
     expected = dependency.Dependencies.from_docs([doc]).binarise()
-    (_, record), = read(scored)
+    ((_, record),) = read(scored)
     assert np.array_equal(record.start, expected.start)
     assert np.array_equal(record.end, expected.end)
     for token in doc:
@@ -107,7 +113,12 @@ def test_a_dependency_parse_is_used_where_there_is_one(parser_nlp):
 def test_sources_may_be_mixed_in_one_batch(parser_nlp):
     own = toy_nlp().get_pipe("treesent")
     texts = ["The plot was not so thin.", "It was a good film of great acting."]
-    docs = [parser_nlp(texts[0]), toy_nlp().make_doc(texts[1]), parser_nlp(texts[1]), toy_nlp().make_doc(texts[0])]
+    docs = [
+        parser_nlp(texts[0]),
+        toy_nlp().make_doc(texts[1]),
+        parser_nlp(texts[1]),
+        toy_nlp().make_doc(texts[0]),
+    ]
     vocab = docs[0].vocab
     docs = [doc if doc.vocab is vocab else Doc(vocab).from_bytes(doc.to_bytes()) for doc in docs]
     alone = [probs(own(doc.copy())) for doc in docs]
@@ -155,7 +166,7 @@ def test_two_examples_are_learned_saved_and_read_back(tmp_path):
     nlp = spacy.blank("en")
     nlp.add_pipe("treesent", config={"model": BLOCK})
     component = nlp.get_pipe("treesent")
-    data = examples(nlp, GOOD, BAD)
+    data = examples(nlp, "(4 (2 a) (4 (4 great) (2 movie)))", BAD)
     torch.manual_seed(0)
     component.initialize(lambda: data, nlp=nlp, vectors=toy_table())
     assert component.labels[0] == "very negative"
@@ -205,7 +216,9 @@ def test_examples_with_half_a_tree_are_laid_on_the_pipelines(nlp):
 
 
 def test_cats_label_the_root(nlp):
-    example = Example.from_dict(nlp.make_doc("a great movie"), {"cats": {"very positive": 1.0, "neutral": 0.0}})
+    example = Example.from_dict(
+        nlp.make_doc("a great movie"), {"cats": {"very positive": 1.0, "neutral": 0.0}}
+    )
     batch = gold.batch(nlp.get_pipe("treesent").predictor, [example])
     assert batch.label[batch.roots].tolist() == [4]
     assert (batch.label >= 0).sum() == 1
@@ -213,7 +226,9 @@ def test_cats_label_the_root(nlp):
 
 def test_other_tokens_than_the_references(nlp):
     (reference,) = tree_docs(nlp, "(4 (2 a) (4 (4 great) (2 movie!)))")
-    example = Example(Doc(nlp.vocab, words=["a", "great", "movie", "!"], spaces=[True, True, False, False]), reference)
+    example = Example(
+        Doc(nlp.vocab, words=["a", "great", "movie", "!"], spaces=[True, True, False, False]), reference
+    )
     batch = gold.batch(nlp.get_pipe("treesent").predictor, [example])
     assert batch.label[batch.roots].tolist() == [4]
 
@@ -293,7 +308,9 @@ def test_it_pickles_for_spawned_workers(nlp):
     component = nlp.get_pipe("treesent")
     again = pickle.loads(pickle.dumps(component))
     docs = [nlp.make_doc(TEXT)]
-    assert np.allclose(again.predict(docs)[0].record.probs, component.predict(docs)[0].record.probs, atol=1e-5)
+    assert np.allclose(
+        again.predict(docs)[0].record.probs, component.predict(docs)[0].record.probs, atol=1e-5
+    )
 
 
 def test_threads_agree_with_one(nlp):
@@ -313,7 +330,9 @@ def test_two_pipelines_do_not_meet():
     one, two = toy_nlp(5, seed=0), toy_nlp(2, seed=3)
     before = probs(one(TEXT))
     assert probs(two(TEXT)).shape[1] == 2
-    two.update([Example.from_dict(two.make_doc("good"), {"cats": {"positive": 1.0}})], sgd=two.create_optimizer())
+    two.update(
+        [Example.from_dict(two.make_doc("good"), {"cats": {"positive": 1.0}})], sgd=two.create_optimizer()
+    )
     assert np.array_equal(probs(one(TEXT)), before)
 
 

@@ -31,7 +31,12 @@ def doc(nlp):
 def everything(doc):
     """Every sentiment that can be asked of a Doc."""
     spans = [doc[i:j] for i in range(len(doc)) for j in range(i + 1, len(doc) + 1)]
-    return [doc._.sentiment, *doc._.sentiments, *(t._.sentiment for t in doc), *(s._.sentiment for s in spans)]
+    return [
+        doc._.sentiment,
+        *doc._.sentiments,
+        *(t._.sentiment for t in doc),
+        *(s._.sentiment for s in spans),
+    ]
 
 
 def test_a_sentiment_has_consistent_numbers(doc):
@@ -241,7 +246,9 @@ def test_scoring_twice_leaves_one_record(nlp, doc):
     assert len(store.read(nlp.get_pipe("treesent")(doc))) == 1
 
 
-@given(st.lists(st.sampled_from(["a", "good", "bad", "movie", ".", " ", "\n\n", "not", "x", "!"]), max_size=25))
+@given(
+    st.lists(st.sampled_from(["a", "good", "bad", "movie", ".", " ", "\n\n", "not", "x", "!"]), max_size=25)
+)
 def test_any_text_is_scored(words):
     nlp = _nlp()
     doc = nlp(" ".join(words))
@@ -279,7 +286,9 @@ def test_classes_without_values_have_no_polarity():
 def test_two_classes():
     doc = toy_nlp(2)(TEXT)
     assert doc._.sentiment.label in ("negative", "positive")
-    assert doc._.sentiment.polarity == pytest.approx(doc._.sentiment.probs[1] - doc._.sentiment.probs[0], abs=1e-6)
+    assert doc._.sentiment.polarity == pytest.approx(
+        doc._.sentiment.probs[1] - doc._.sentiment.probs[0], abs=1e-6
+    )
 
 
 def test_spacy_blank_without_the_component_reads_what_was_scored(doc):
@@ -287,4 +296,6 @@ def test_spacy_blank_without_the_component_reads_what_was_scored(doc):
 
     register_extensions()
     data = doc.to_bytes()
-    assert Doc(spacy.blank("en").vocab).from_bytes(data)._.sentiment.probs == pytest.approx(doc._.sentiment.probs)
+    assert Doc(spacy.blank("en").vocab).from_bytes(data)._.sentiment.probs == pytest.approx(
+        doc._.sentiment.probs
+    )

@@ -149,7 +149,9 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
             store.write(doc, prediction.record)
             if prediction.starts is not None:
                 # By the array: the setter of a token looks each time whether the whole Doc was parsed.
-                doc.from_array([SENT_START], np.where(prediction.starts, 1, -1).astype(np.int64).view(np.uint64))
+                doc.from_array(
+                    [SENT_START], np.where(prediction.starts, 1, -1).astype(np.int64).view(np.uint64)
+                )
 
     def initialize(
         self,

@@ -114,9 +114,7 @@ def batch(predictor: Predictor, examples: "Sequence[Example]") -> ForestBatch:
     return predictor.to_device(Forest.build(structure, whole.lookup.rows, label), whole.lookup)
 
 
-def _spans(
-    examples: "Sequence[Example]", read_batch: Batch, labels: tuple[str, ...]
-) -> tuple[Spans, Bool]:
+def _spans(examples: "Sequence[Example]", read_batch: Batch, labels: tuple[str, ...]) -> tuple[Spans, Bool]:
     """The labelled spans, and where sentences start once the outermost spans are sentences."""
     number = {name: place for place, name in enumerate(labels)}
     tokens, starts = read_batch.tokens, read_batch.starts.copy()
@@ -188,7 +186,9 @@ def _pipeline_trees(predictor: Predictor, whole: Batch) -> Structure:
         source_of(doc, predictor.trees, predictor.model.parser is not None) for doc in whole.docs if len(doc)
     }
     if len(sources) != 1:
-        raise DataError(f"one batch of examples takes its trees from {sorted(sources)}: set trees to one of them")
+        raise DataError(
+            f"one batch of examples takes its trees from {sorted(sources)}: set trees to one of them"
+        )
     return structure_of(whole, sources.pop(), predictor.model)
 
 

@@ -50,7 +50,12 @@ def _is_pipeline(path: Path) -> bool:
 
 
 def _find(
-    name: str | Path, folder: str, suffix: str, what: str, error: type[TreesentError], fits: Callable[[Path], bool]
+    name: str | Path,
+    folder: str,
+    suffix: str,
+    what: str,
+    error: type[TreesentError],
+    fits: Callable[[Path], bool],
 ) -> Path:
     home = packaged(folder)
     tried = [Path(name), home / name]
@@ -61,7 +66,9 @@ def _find(
             return path
     known = sorted(path.stem if suffix else path.name for path in _known(home, suffix) if fits(path))
     near = get_close_matches(Path(name).stem if suffix else Path(name).name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"the packaged ones: {known or 'none'}"
+    hint = (
+        f"did you mean {' or '.join(map(repr, near))}?" if near else f"the packaged ones: {known or 'none'}"
+    )
     places = ", ".join(str(path.absolute()) for path in dict.fromkeys(tried))
     raise error(f"there is no {what} {str(name)!r}: {hint} (tried {places})")
 

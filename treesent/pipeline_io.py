@@ -165,7 +165,9 @@ def find_table(vectors: "str | Path | VectorTable | None", vocab: Any) -> Vector
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
-        raise ModelError(f"{path} is missing: give the folder of a pipeline that treesent or spaCy wrote whole")
+        raise ModelError(
+            f"{path} is missing: give the folder of a pipeline that treesent or spaCy wrote whole"
+        )
     try:
         config = json.loads(path.read_bytes())
         stated = config.pop("sha256", None)
@@ -178,7 +180,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"install the treesent that wrote it ({config.get('treesent', 'unknown')}), or train again"
         )
     if stated != _config_digest(config):
-        raise ModelError(f"{path} was changed after it was written (its checksum differs): copy the model again")
+        raise ModelError(
+            f"{path} was changed after it was written (its checksum differs): copy the model again"
+        )
     return dict(config)
 
 
@@ -230,4 +234,6 @@ def check_classes(labels: Sequence[str], polarity: Sequence[float] | None) -> No
     if len(labels) != len(polarity):
         raise ModelError(f"{len(labels)} labels and {len(polarity)} polarity values: give one value for each")
     if any(a > b for a, b in zip(polarity[:-1], polarity[1:], strict=True)) or max(map(abs, polarity)) > 1:
-        raise ModelError(f"polarity = {list(polarity)}: the values rise from the most negative, within -1 to 1")
+        raise ModelError(
+            f"polarity = {list(polarity)}: the values rise from the most negative, within -1 to 1"
+        )

@@ -75,7 +75,11 @@ class Predictor:
 
     def score(self, batch: Batch, source: Source) -> list[Prediction]:
         """Score Docs whose trees come from one source."""
-        if source == "right-branching" and self.trees == "auto" and batch.sentences.lengths.max(initial=0) > 2:
+        if (
+            source == "right-branching"
+            and self.trees == "auto"
+            and batch.sentences.lengths.max(initial=0) > 2
+        ):
             self._warn()
         structure = structure_of(batch, source, self.model)
         probs = self.probabilities(structure, batch.lookup)
@@ -106,7 +110,9 @@ class Predictor:
 
     def to_device(self, forest: Forest, lookup: Lookup) -> ForestBatch:
         """What the network takes, where the network is."""
-        return ForestBatch.from_forest(forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None)
+        return ForestBatch.from_forest(
+            forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None
+        )
 
     def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> Iterator[Prediction]:
         """Cut what was found for a batch into its Docs; copies, so that one Doc does not keep the batch alive."""

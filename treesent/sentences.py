@@ -14,9 +14,23 @@ import numpy.typing as npt
 
 from treesent.docs import Bool, Tokens
 
-STOP, LOUD, DOTS, CLOSER, OPENER, EMOJI, BREAK, BLANK, UPPER, LOWER, TITLE, ABBREVIATION, BULLET, NUMBER, STARTER = (
-    1 << place for place in range(15)
-)
+(
+    STOP,
+    LOUD,
+    DOTS,
+    CLOSER,
+    OPENER,
+    EMOJI,
+    BREAK,
+    BLANK,
+    UPPER,
+    LOWER,
+    TITLE,
+    ABBREVIATION,
+    BULLET,
+    NUMBER,
+    STARTER,
+) = (1 << place for place in range(15))
 _DECIDES = STOP | LOUD | DOTS | EMOJI | BREAK | BLANK | TITLE | ABBREVIATION
 
 # Never the end of a sentence: something always follows.
@@ -64,7 +78,13 @@ def flags_of(text: str) -> int:
         return BLANK if breaks > 1 else BREAK if breaks else 0
     lower = text.lower()
     found = 0
-    for pattern, flag in ((_STOP, STOP), (_LOUD, LOUD), (_DOTS, DOTS), (_EMOTICON, EMOJI), (_ORDINAL, NUMBER)):
+    for pattern, flag in (
+        (_STOP, STOP),
+        (_LOUD, LOUD),
+        (_DOTS, DOTS),
+        (_EMOTICON, EMOJI),
+        (_ORDINAL, NUMBER),
+    ):
         if pattern.match(text):
             found |= flag
     for words, flag in ((_CLOSERS, CLOSER), (_OPENERS, OPENER), (_BULLETS, BULLET), (STARTERS, STARTER)):
@@ -182,7 +202,9 @@ class _Texts:
                 quoted = True
             elif flag & EMOJI:
                 pictured = True
-            elif not (flag & (STOP | LOUD | DOTS) and (attached or flag & (LOUD | DOTS) and not flag & UPPER)):
+            elif not (
+                flag & (STOP | LOUD | DOTS) and (attached or flag & (LOUD | DOTS) and not flag & UPPER)
+            ):
                 if not (self.tokens.is_space[after] and not flag & (BREAK | BLANK)):
                     break
             after += 1
@@ -251,9 +273,18 @@ class _Texts:
         flag = self.flags[word]
         if flag & BULLET and self.spaced(word):
             return word
-        if flag & NUMBER and word + 1 < end and not self.spaced(word) and self.flags[word + 1] & (STOP | CLOSER):
+        if (
+            flag & NUMBER
+            and word + 1 < end
+            and not self.spaced(word)
+            and self.flags[word + 1] & (STOP | CLOSER)
+        ):
             return word
-        if flag & (UPPER | OPENER) and not self._continues(place - 1) and self._line(place, begin) < SHORT_LINE:
+        if (
+            flag & (UPPER | OPENER)
+            and not self._continues(place - 1)
+            and self._line(place, begin) < SHORT_LINE
+        ):
             return word
         return -1
 

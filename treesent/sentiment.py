@@ -192,7 +192,9 @@ def sentences(doc: "Doc") -> "list[Span]":
     if len(doc) == 1 or doc.has_annotation("SENT_START"):
         return list(doc.sents)
     touched = store.stretches(doc, 0, store.size(doc))
-    chars = [(s.offset + s.record.chars[s.first, 0], s.offset + s.record.chars[s.last - 1, 1]) for s in touched]
+    chars = [
+        (s.offset + s.record.chars[s.first, 0], s.offset + s.record.chars[s.last - 1, 1]) for s in touched
+    ]
     return [doc.char_span(int(a), int(b), alignment_mode="expand") for a, b in chars]
 
 
@@ -241,4 +243,3 @@ def register_extensions() -> None:
     """
     for owner, name, how in _extensions():
         owner.set_extension(name, force=True, **how)
-
