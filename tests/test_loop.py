@@ -15,6 +15,7 @@ from treesent.nn.recursive import TreeLSTMConfig, build
 from treesent.training import loop
 from treesent.training.checkpoint import read_checkpoint
 from treesent.training.evaluation import evaluate_trees, predict
+from treesent.training.log import StepLog
 from treesent.training.loop import Data, fit
 from treesent.training.optimizers import clip, rate_factor
 from treesent.training.recipe import OptimizerConfig, ScheduleConfig, TrainingConfig
@@ -329,3 +330,24 @@ def test_row_wise_updates_equal_dense_ones_where_every_row_is_met(kind, referenc
     tables[0].grad = torch.sparse_coo_tensor([[2]], gradient[:1], (5, 3), check_invariants=True)
     optimizers[0].step()
     assert (tables[0] != before).any(dim=1).tolist() == [False, False, True, False, False]
+
+
+def test_a_log_is_on_disk_after_an_epoch_and_keeps_what_is_not_run_again(tmp_path):
+    path = tmp_path / "log.jsonl"
+    one = torch.ones(())
+    log = StepLog(path)
+    for step in (1, 2):
+        log.step({"step": step, "epoch": 1}, one, one)
+    log.epoch({"step": 2, "epoch": 1, "dev": {}})
+    lines = path.read_text().splitlines(keepends=True)
+    assert [json.loads(line).get("loss") for line in lines] == [1, 1, None]
+    with log:
+        log.step({"step": 3, "epoch": 2}, one, one)
+    with path.open("a") as file:
+        file.write('{"step": 4, "epo')
+    for step, epochs, kept in [(3, 1, 4), (2, 1, 3), (2, 0, 2), (1, 0, 1), (0, 0, 0)]:
+        copy = tmp_path / "copy.jsonl"
+        copy.write_bytes(path.read_bytes())
+        with StepLog(copy, step, epochs):
+            pass
+        assert len(copy.read_text().splitlines()) == kept

@@ -19,18 +19,19 @@ class StepLog:
     EVERY = 50
     """Steps between two looks at the device."""
 
-    def __init__(self, path: str | Path | None, step: int) -> None:
+    def __init__(self, path: str | Path | None, step: int = 0, epochs: int = 0) -> None:
         """Open the log.
 
         :param path: the file, or None to write nothing.
         :param step: steps done already: lines of later ones are dropped, since those steps are run again.
+        :param epochs: epochs done and evaluated already.
         """
         self._pending: list[tuple[dict[str, Any], Tensor, Tensor]] = []
         self._file: IO[str] | None = None
         if path is not None:
             path = Path(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            kept = _lines_until(path, step) if step else []
+            kept = _lines_until(path, step, epochs) if step else []
             path.write_text("".join(kept), encoding="utf-8")
             self._file = path.open("a", encoding="utf-8")
 
@@ -63,6 +64,7 @@ class StepLog:
         """
         self.flush()
         self._write(record)
+        self.flush()
 
     def flush(self) -> None:
         """Write the steps noted so far.
@@ -87,14 +89,17 @@ class StepLog:
             self._file.write(json.dumps(record) + "\n")
 
 
-def _lines_until(path: Path, step: int) -> list[str]:
+def _lines_until(path: Path, step: int, epochs: int) -> list[str]:
+    """Lines of what is not run again; a line cut short by a kill ends them."""
     kept: list[str] = []
     if path.is_file():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
             try:
-                if not line.endswith("\n") or json.loads(line)["step"] > step:
-                    break
+                record = json.loads(line) if line.endswith("\n") else {}
+                done = record["step"] <= step and ("dev" not in record or record["epoch"] <= epochs)
             except (ValueError, KeyError, TypeError):
+                break
+            if not done:
                 break
             kept.append(line)
     return kept

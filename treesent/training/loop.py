@@ -162,7 +162,7 @@ def fit(
     run = _Run(model, data, config, signature or {})
     if resume and checkpoint is not None:
         run.restore(read_checkpoint(checkpoint))
-    with StepLog(log, run.progress.step) as steps, _bar(run, progress_bar) as bar:
+    with StepLog(log, run.progress.step, run.progress.epochs) as steps, _bar(run, progress_bar) as bar:
         while run.progress.epochs < config.max_epochs and not run.out_of_patience():
             for batch in run.rest_of_epoch():
                 record, loss, norm = run.step(batch)
