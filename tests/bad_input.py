@@ -196,4 +196,26 @@ COMMANDS = {
         ["txt has no place", "jsonl"],
     ),
     "parquet to stdout": (["score", "a.csv", "--format", "parquet"], 1, ["parquet", "-o"]),
+    "unknown recipe": (["train", "no_such_net"], 1, ["'no_such_net'", "tree_lstm", "tried"]),
+    "override without a section": (
+        ["train", "tree_lstm", "--seed", "1"],
+        2,
+        ["--seed", "--section.key VALUE"],
+    ),
+    "override of nothing": (
+        ["train", "tree_lstm", "--trainng.seed", "1"],
+        1,
+        ["--trainng.seed", "'training'"],
+    ),
+    "override without a value": (
+        ["train", "tree_lstm", "--training.seed"],
+        2,
+        ["--training.seed", "missing"],
+    ),
+    "evaluate no pipeline": (["evaluate", "no_such_pipeline", "a.csv"], 1, ["'no_such_pipeline'", "tried"]),
+    "trees from nowhere": (["trees", "a.csv", "--trees", "gold"], 2, ["--trees", "'gold'", "'dependency'"]),
+    "labels not there": (["trees", "a.csv", "--labels", "none.csv"], 1, ["none.csv: no such file"]),
+    "nothing to show": (["show"], 2, ["text"]),
+    "map of no file": (["project", "none.vec"], 1, ["none.vec does not exist"]),
+    "map of a table": (["project", "a.csv"], 1, ["a.csv:1:1:", "no numbers"]),
 }

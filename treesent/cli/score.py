@@ -83,7 +83,7 @@ def score(
         bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
-    n_process: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    n_process: Annotated[int, typer.Option(min=1, help="Processes; pays where a parser is slow.")] = 1,
     threads: Annotated[
         int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
     ] = 1,
