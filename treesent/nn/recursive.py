@@ -22,6 +22,8 @@ class TreeLSTMConfig:
     """The N-ary Tree-LSTM's settings.
 
     :param hidden: width of the states.
+    :param projection: width to which a linear layer brings the vectors first, 0 for none: a reduction of the
+        table that is learned with the task. :func:`fold_projection` moves it into the table.
     :param leaf: width of a tanh layer between vectors and tree, 0 for none.
     :param encoder_hidden: width of each direction of a bidirectional LSTM under the leaves, 0 for none.
     :param input_dropout: share of the leaf input that is dropped.
@@ -31,6 +33,7 @@ class TreeLSTMConfig:
     """
 
     hidden: int = 150
+    projection: int = 0
     leaf: int = 0
     encoder_hidden: int = 0
     input_dropout: float = 0.0
@@ -38,7 +41,7 @@ class TreeLSTMConfig:
     output_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (("hidden", 1), ("leaf", 0), ("encoder_hidden", 0)):
+        for name, least in (("hidden", 1), ("projection", 0), ("leaf", 0), ("encoder_hidden", 0)):
             if getattr(self, name) < least:
                 raise RecipeError(f"{name} is {getattr(self, name)}; give {least} or more")
         for name in ("input_dropout", "recurrent_dropout", "output_dropout"):
@@ -77,7 +80,8 @@ class RecursiveClassifier(nn.Module):
     :param composition: how states follow from those of the children.
     :param n_classes: of every node.
     :param embedding: vectors of the words; may be set later.
-    :param leaf: what to apply to each word's vector on its own.
+    :param projection: linear layer over the vectors.
+    :param leaf: what to apply to each word's vector on its own, after that.
     :param encoder: recurrent network along the sentence, under the tree.
     :param input_dropout: see :class:`TreeLSTMConfig`, as for the other two.
     :param recurrent_dropout:
@@ -93,6 +97,7 @@ class RecursiveClassifier(nn.Module):
         n_classes: int,
         embedding: VectorEmbedding | None = None,
         *,
+        projection: nn.Linear | None = None,
         leaf: nn.Module | None = None,
         encoder: nn.LSTM | None = None,
         input_dropout: float = 0.0,
@@ -102,7 +107,8 @@ class RecursiveClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.leaf, self.encoder, self.composition = leaf, encoder, composition
+        self.projection, self.leaf = projection, leaf
+        self.encoder, self.composition = encoder, composition
         self.weight = nn.Parameter(weight_block(n_classes, [composition.hidden], generator))
         self.bias = nn.Parameter(torch.zeros(n_classes))
         self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
@@ -121,6 +127,8 @@ class RecursiveClassifier(nn.Module):
         share = self.encoder is None and not (self.training and self.recurrent_dropout)
         vectors = self.embedding(batch.distinct, batch.extra)
         vectors = self._drop(vectors, self.input_dropout, generator)
+        if self.projection is not None:
+            vectors = self.projection(vectors)
         if self.leaf is not None:
             vectors = self.leaf(vectors)
         if self.encoder is not None:
@@ -174,6 +182,10 @@ def build(
     :param embedding: the vectors; may be set later.
     :param generator: where the first weights come from, so that a seed fixes them.
     """
+    projection: nn.Linear | None = None
+    if config.projection:
+        projection = _linear(width, config.projection, generator, bias=False)
+        width = config.projection
     leaf: nn.Module | None = None
     if config.leaf:
         leaf = nn.Sequential(_linear(width, config.leaf, generator), nn.Tanh())
@@ -186,6 +198,7 @@ def build(
         BinaryTreeLSTM(width, config.hidden, generator),
         n_classes,
         embedding,
+        projection=projection,
         leaf=leaf,
         encoder=encoder,
         input_dropout=config.input_dropout,
@@ -211,13 +224,14 @@ def node_loss(logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Te
     return losses.sum() / count.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 
-def _linear(width: int, hidden: int, generator: torch.Generator | None) -> nn.Linear:
+def _linear(width: int, hidden: int, generator: torch.Generator | None, bias: bool = True) -> nn.Linear:
     """Linear layer whose weights the generator fixes."""
     # Made empty first, since torch's own first weights would move its global generator.
-    layer = nn.Linear(width, hidden, device="meta").to_empty(device="cpu")
+    layer = nn.Linear(width, hidden, bias, device="meta").to_empty(device="cpu")
     with torch.no_grad():
         nn.init.xavier_uniform_(layer.weight, generator=generator)
-        layer.bias.zero_()
+        if bias:
+            layer.bias.zero_()
     return layer
 
 

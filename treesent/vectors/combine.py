@@ -74,8 +74,18 @@ def reduce(table: VectorTable, width: int) -> VectorTable:
     axes = vectors[:, ::-1][:, :width]
     # The sign of an eigenvector is free: fix it, so that every machine gives the same table.
     axes = (axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(width)])).astype(np.float32)
+    return project(table, axes)
+
+
+def project(table: VectorTable, axes: Float32) -> VectorTable:
+    """The table on other axes, its subwords along with it.
+
+    :param table: any.
+    :param axes: a column for each new dimension. *Shape:* ``(width, new width)``.
+    :returns: float32.
+    """
     subwords = None if table.subwords is None else table.subwords.rotate(axes)
-    return VectorTable(table.words, matrix @ axes, None, subwords)
+    return VectorTable(table.words, table.dense() @ axes, None, subwords)
 
 
 def _all_words(tables: Sequence[VectorTable]) -> list[str]:
