@@ -42,7 +42,7 @@ async function boot() {
   await new Promise((done) => setTimeout(done, 0));
   app.tables.before = await readVectors(header.vectors, count);
   if (header.after) app.tables.after = await readVectors(header.after, count);
-  if (location.hash.length > 1) restore(app, decodeURI(location.hash));
+  if (location.hash.length > 1) restore(app, location.hash);
   else if (app.focus?.kind === "point") app.select(app.focus.index, false);
   window.addEventListener("hashchange", () => location.hash.slice(1) !== app.link && restore(app, location.hash));
   app.times = { opened, complete: performance.now() };
