@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from treesent.architectures import build_network, network_config
+from treesent.architectures import KEY, build_network, network_config
 from treesent.component import write_pipeline
 from treesent.data.sst import read_treebank
 from treesent.errors import ModelError, RecipeError
 from treesent.nn.embedding import VectorEmbedding
 from treesent.paths import recipe_path
 from treesent.pipeline_io import SentimentModel, default_polarity
+from treesent.train_parser import PARSER, PARSER_FILE, parser_config, read_parser, train_parser, write_parser
+from treesent.training.bracket_score import BracketScores
 from treesent.training.device import choose_device
 from treesent.training.evaluation import evaluate_trees
 from treesent.training.loop import Data, Progress, fit, stream
@@ -35,7 +37,7 @@ class Trained:
 
     folder: Path
     progress: Progress
-    dev: TreeScores
+    dev: TreeScores | BracketScores
 
 
 def train(
@@ -50,7 +52,7 @@ def train(
     report: Callable[[dict[str, Any]], None] | None = None,
     progress_bar: bool = False,
 ) -> Trained:
-    """Train a network and write it as a spaCy pipeline.
+    """Train a network and write it as a spaCy pipeline; of a parser, write the parser.
 
     While it runs, ``OUTPUT.checkpoint`` holds what ``resume`` goes on with; the pipeline appears at
     ``OUTPUT`` when it is whole.
@@ -67,10 +69,21 @@ def train(
     :raises TreesentError: the recipe, its data or its vectors cannot be used, or the output is in the way.
     """
     settings = read_recipe(recipe_path(recipe), overrides)
-    network_config(settings.model)
+    network: Any
+    if settings.model.get(KEY) == PARSER:
+        parser_config(settings.model)
+    else:
+        network_config(settings.model)
     place = choose_device(device)
     output = Path(output)
     checkpoint = _checkpoint(output, resume, overwrite)
+    if settings.model.get(KEY) == PARSER:
+        network, progress, brackets = train_parser(
+            settings, checkpoint, place, resume=resume, log=log, report=report, progress_bar=progress_bar
+        )
+        write_parser(output, network, brackets)
+        shutil.rmtree(checkpoint)
+        return Trained(output, progress, brackets)
     n_classes = len(settings.labels.names)
     train_trees, dev_trees = (
         read_treebank(settings.corpora.files(name), n_classes) for name in ("train", "dev")
@@ -98,10 +111,13 @@ def train(
     )
     network = network.to("cpu")
     if settings.training.tune_vectors:
-        table = working.tuned(network.embedding.table.detach().numpy())  # type: ignore[union-attr]
+        table = working.tuned(network.embedding.table.detach().numpy())
     network.embedding = VectorEmbedding(table.matrix, table.scale)
     dev = evaluate_trees(network, table, dev_trees, settings.labels.polarity)
-    _write(output, checkpoint, _model(settings, network, table), dev)
+    model = _model(settings, network, table)
+    if settings.parser is not None:
+        model.parser = read_parser(settings.parser, table.width)
+    _write(output, checkpoint, model, dev)
     shutil.rmtree(checkpoint)
     return Trained(output, progress, dev)
 
@@ -130,9 +146,12 @@ def _checkpoint(output: Path, resume: bool, overwrite: bool) -> Path:
     if (
         output.exists()
         and not (output / "meta.json").is_file()
+        and not (output / PARSER_FILE).is_file()
         and (output.is_file() or any(output.iterdir()))
     ):
-        raise ModelError(f"{output} is there and is no pipeline; give another output, or delete it")
+        raise ModelError(
+            f"{output} is there and is neither a pipeline nor a parser; give another output, or delete it"
+        )
     checkpoint = output.with_name(output.name + ".checkpoint")
     if checkpoint.exists() and not resume:
         if not overwrite:

@@ -101,10 +101,12 @@ def in_words(record: dict[str, Any]) -> str:
 
 
 def figures(scores: dict[str, Any]) -> str:
-    """The accuracies of roots and nodes, in percent.
+    """The accuracies of roots and nodes, or a parser's figures, in percent.
 
     :param scores: see :meth:`treesent.training.metrics.TreeScores.to_dict`.
     """
+    if "root" not in scores:
+        return "  ".join(f"{name} {value:.2f}" for name, value in scores.items() if name != "n")
     return "  ".join(
         f"{place} "
         + " / ".join(f"{value:.1f}" for name, value in scores[place].items() if "accuracy" in name)

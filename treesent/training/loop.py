@@ -226,7 +226,8 @@ class _Run:
         factor = rate_factor(config.schedule, step, self.steps_per_epoch, config.max_epochs)
         set_rate(self.optimizers, factor)
         self.generator.manual_seed(stream(config.seed, 1, step))
-        loss = self.data.loss(self.model, batch, self.generator, config)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            loss = self.data.loss(self.model, batch, self.generator, config)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = clip(self.parameters, config.clip_norm, config.clip_value)
         for optimizer in self.optimizers:

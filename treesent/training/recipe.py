@@ -7,6 +7,7 @@ A recipe has the sections
 - ``[model]``: the very block that ``[components.treesent.model]`` takes in a spaCy config;
 - ``[corpora]``: :class:`CorporaConfig`; ``[training]``: :class:`TrainingConfig`, with its parts
   ``[training.optimizer]`` and ``[training.schedule]``; ``[labels]``: :class:`LabelsConfig`;
+- ``[parser]``: :class:`ParserSource`, the parser that the pipeline gets;
 - ``[paths]``: any names, for ``${paths.NAME}`` elsewhere.
 
 ``${section.key}`` stands for a value of the recipe and ``${env.NAME}`` for a variable of the environment. A
@@ -26,7 +27,7 @@ from treesent.data import sst
 from treesent.errors import RecipeError
 from treesent.training.settings import nearest, read_section
 
-SECTIONS = ("paths", "vectors", "model", "corpora", "training", "labels")
+SECTIONS = ("paths", "vectors", "model", "parser", "corpora", "training", "labels")
 _ENVIRONMENT = re.compile(r"^[ \t]*[#;].*|\$\{env\.(\w+)\}", re.MULTILINE)  # comments stay as they are
 
 
@@ -104,7 +105,7 @@ class TrainingConfig:
     """Stop after this many epochs without a better dev figure; 0 to run all ``max_epochs``."""
     metric: str = "root.accuracy"
     """The dev figure that chooses the weights: ``root`` or ``nodes``, a dot, then ``accuracy``,
-    ``accuracy_2``, ``accuracy_5`` or ``macro_f1``. Figures are in percent."""
+    ``accuracy_2``, ``accuracy_5`` or ``macro_f1``; of a parser, ``bracket_f1``. Figures are in percent."""
     batch_size: int = 25
     """Trees a step."""
     eval_batch_size: int = 256
@@ -118,6 +119,8 @@ class TrainingConfig:
     """How much more than another node a root counts in the loss."""
     average: float = 0.0
     """Decay of a running average of the weights, 0.999 say; the average is what is evaluated and saved."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the matrix products: bfloat16 is fast where the processor knows it and slow where it does not."""
     checkpoint_every: int = 200
     """Steps between checkpoints; one is also written after each epoch."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -131,8 +134,10 @@ class TrainingConfig:
         _check(0 <= self.average < 1, "average", self.average, "from 0 to below 1")
         place, _, figure = self.metric.partition(".")
         well_formed = place in ("root", "nodes") and re.fullmatch(r"accuracy(_\d+)?|macro_f1", figure)
-        expected = "root. or nodes. and accuracy, accuracy_N or macro_f1; say 'root.accuracy_5'"
-        _check(bool(well_formed), "metric", self.metric, expected)
+        expected = (
+            "root. or nodes. and accuracy, accuracy_N or macro_f1, or bracket_f1; say 'root.accuracy_5'"
+        )
+        _check(bool(well_formed) or self.metric == "bracket_f1", "metric", self.metric, expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,15 @@ class LabelsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ParserSource:
+    """``[parser]``: where the pipeline's own parser comes from; without it the pipeline has none."""
+
+    path: str
+    """What ``treesent train pipelines/parser.cfg`` wrote, its folder or the file in it; trained on the same
+    ``[vectors]``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A recipe that has been read and checked; paths in it are absolute."""
 
@@ -165,6 +179,8 @@ class Recipe:
     corpora: CorporaConfig
     training: TrainingConfig
     labels: LabelsConfig
+    parser: str | None = None
+    """The file of the parser."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the recipe as plain values, defaults filled in."""
@@ -217,6 +233,7 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
     training = read_section(TrainingConfig, config.get("training", {}), "training")
     classes = read_section(LabelsConfig, labels, "labels")
     corpora = read_section(CorporaConfig, config["corpora"], "corpora")
+    parser = read_section(ParserSource, config["parser"], "parser") if "parser" in config else None
     names: tuple[Literal["train"], Literal["dev"]] = ("train", "dev")
     return Recipe(
         vectors=_absolute(config["vectors"], path),
@@ -226,6 +243,7 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
         ),
         training=training,
         labels=classes,
+        parser=None if parser is None else find_file(parser.path, path),
     )
 
 
