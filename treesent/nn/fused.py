@@ -23,6 +23,7 @@ from torch import Tensor
 
 from treesent.nn.batch import BLOCK, Layout, Side
 from treesent.nn.levels import leaf_gradient
+from treesent.nn.matmul import add_product
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,12 @@ def _ascend(
     for begin in range(0, n_leaves, BLOCK):
         end = min(begin + BLOCK, n_leaves)
         g = leaf_gates[begin:end] if train else leaf_gates[: end - begin]
-        torch.addmm(bias[hidden:], vectors[begin:end], input_weight.t(), out=g)
+        add_product(g.copy_(bias[hidden:]), vectors[begin:end], input_weight)
         i, o, u = g.sigmoid_().chunk(3, 1)
         rows = slice(begin, end)
         torch.mul(i, u, out=c[rows]).mul_(2).sub_(i)
         _output(o, c[rows], tanh_c[rows], h[rows])
-    halves = recurrent.chunk(2, 1)
+    halves = [half.contiguous() for half in recurrent.chunk(2, 1)]
     forget_bias = torch.cat([bias[:hidden], bias])
     words = _masked_words(h, layout.left, mask), _masked_words(h, layout.right, mask)
     tables = _project(words[0], halves[0], None), _project(words[1], halves[1], forget_bias)
@@ -136,7 +137,7 @@ def _ascend(
             torch.index_select(h, 0, layout.left.child[at_left : at_left + end - left], out=x)
             if mask is not None:
                 x.mul_(mask.index_select(0, layout.tree[left:end]))
-            g[left - begin :].addmm_(x, halves[0].t())
+            add_product(g[left - begin :], x, halves[0])
             at_left += end - left
         if begin < right:
             x = child_h[at_right : at_right + right - begin] if train else child_h[: right - begin]
@@ -144,7 +145,7 @@ def _ascend(
             torch.index_select(h, 0, layout.right.child[first : first + right - begin], out=x)
             if mask is not None:
                 x.mul_(mask.index_select(0, layout.tree[begin:right]))
-            g[: right - begin].addmm_(x, halves[1].t())
+            add_product(g[: right - begin], x, halves[1])
             at_right += right - begin
         torch.index_select(c, 0, index[2 * begin : 2 * end], out=y)
         forget_left, forget_right, i, o, u = g.sigmoid_().chunk(5, 1)
@@ -166,12 +167,13 @@ def _masked_words(h: Tensor, side: Side, mask: Tensor | None) -> Tensor:
 
 def _project(words: Tensor, half: Tensor, bias: Tensor | None) -> Tensor:
     """What each leaf adds to its parent's gates, and in the last row what stands there for an inner node."""
-    table = words.new_empty(len(words) + 1, len(half))
+    table = words.new_zeros(len(words) + 1, len(half))
+    if bias is not None:
+        table.add_(bias)
     for begin in range(0, len(words), BLOCK):
         rows = words[begin : begin + BLOCK]
-        torch.mm(rows, half.t(), out=table[begin : begin + len(rows)])
-    table[-1].zero_()
-    return table if bias is None else table.add_(bias)
+        add_product(table[begin : begin + len(rows)], rows, half)
+    return table
 
 
 def _output(o: Tensor, c: Tensor, tanh_c: Tensor, h: Tensor) -> None:
