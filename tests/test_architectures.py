@@ -50,7 +50,7 @@ def test_spacys_block_has_the_fields_of_the_config(name):
     ("block", "message"),
     [
         ({KEY: "treesent.TreeLSTN.v1"}, "is no network: did you mean 'treesent.TreeLSTM.v1'"),
-        ({}, "None is no network"),
+        ({}, "'None' is no network"),
         ({**BLOCK, "hiden": 3}, "unknown key 'hiden': did you mean 'hidden'"),
         ({**BLOCK, "zzz": 3}, "unknown key 'zzz': known are"),
         ({**BLOCK, "hidden": 0}, "hidden is 0"),

@@ -236,7 +236,7 @@ def test_other_tokens_than_the_references(nlp):
 def test_an_unknown_label_is_refused(nlp):
     (example,) = examples(nlp, GOOD)
     example.reference.spans["sentiment"] = [spacy.tokens.Span(example.reference, 0, 1, "splendid")]
-    with pytest.raises(DataError, match="'splendid'.*none of.*very negative"):
+    with pytest.raises(DataError, match=r"'splendid'.*none of.*very negative"):
         nlp.update([example])
 
 
@@ -262,7 +262,7 @@ def test_classes_that_nothing_orders_are_refused(nlp):
 def test_a_new_network_needs_vectors_and_labels():
     nlp = spacy.blank("en")
     component = nlp.add_pipe("treesent", config={"model": BLOCK})
-    with pytest.raises(ModelError, match="no weights yet.*nlp.initialize"):
+    with pytest.raises(ModelError, match=r"no weights yet.*nlp.initialize"):
         nlp("a movie")
     assert component.labels == ()
     with pytest.raises(ModelError, match="needs word vectors"):
@@ -280,7 +280,7 @@ def test_vectors_of_the_vocab_serve():
 
 
 def test_an_unknown_pipeline_is_named():
-    with pytest.raises(ModelError, match="no pipeline 'en_tresent_sm'.*tried"):
+    with pytest.raises(ModelError, match=r"no pipeline 'en_tresent_sm'.*tried"):
         spacy.blank("en").add_pipe("treesent", config={"pretrained": "en_tresent_sm"})
 
 
@@ -397,7 +397,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     save_model(tmp_path / "a", model)
     model.block = {**BLOCK, "hidden": 13}
     save_model(tmp_path / "b", model)
-    with pytest.raises(ModelError, match="has shape.*in the file and.*in the network"):
+    with pytest.raises(ModelError, match=r"has shape.*in the file and.*in the network"):
         load_model(tmp_path / "b")
 
 

@@ -10,9 +10,10 @@ import treesent
 
 PACKAGE = Path(treesent.__file__).parent
 
-# DESIGN's table, with three places made exact. `architectures` and `pipeline_io` (the registry and the folder of a
-# model) know no spaCy pipeline and training writes that folder, so they stand above training. Pictures need only
-# arrays, and a TreeView draws itself, so `render` stands above the component.
+# DESIGN's table, with three places made exact. `architectures` and `pipeline_io` (the registry, and the
+# folder of
+# a model) know no pipeline and serve training, so they stand above it. Pictures need only arrays, and a
+# TreeView draws itself, so `render` stands above the component.
 ROWS = [
     ["errors", "paths", "__init__"],
     ["trees", "vectors"],
@@ -93,6 +94,7 @@ def test_importing_treesent_is_light():
     import subprocess
     import sys
 
-    code = "import sys, treesent; print([m for m in ('torch', 'spacy', 'gensim', 'datasets') if m in sys.modules])"
+    heavy = ("torch", "spacy", "gensim", "datasets")
+    code = f"import sys, treesent; print([name for name in {heavy} if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"

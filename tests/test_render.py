@@ -1,6 +1,7 @@
 """Pictures of scored trees."""
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -58,9 +59,9 @@ def test_nothing_overlaps_or_leaves_the_page(n_words, orientation):
     width, height = float(root.get("width")), float(root.get("height"))
     found = boxes(root)
     for x, y, w, h in found:
-        assert 0 <= x and x + w <= width
-        assert 0 <= y and y + h <= height
-    for (x0, y0, w0, h0), (x1, y1, _, _) in zip(found, found[1:], strict=False):
+        assert x >= 0 and x + w <= width
+        assert y >= 0 and y + h <= height
+    for (x0, y0, w0, h0), (x1, y1, _, _) in pairwise(found):
         assert x0 + w0 <= x1 or y0 + h0 <= y1
     for circle in root.iter(f"{SVG}circle"):
         x, y, r = (float(circle.get(name)) for name in ("cx", "cy", "r"))

@@ -2,6 +2,8 @@
 
 import pytest
 import spacy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from treesent.docs import Tokens
 from treesent.sentences import SentenceSplitter
@@ -93,11 +95,11 @@ def by_rule(text, tokenizer):
 
 
 def plain(case):
-    """The text: a bar after a letter or mark stands for the space that follows it, unless it hides a missing one."""
+    """The text: a bar after a letter or mark stands for a space, but where it shows that one is missing."""
     if "great.|Loved" in case:
         return case.replace("|", "")
     out = []
-    for place, character in enumerate(case):
+    for character in case:
         if character == "|":
             if out and not out[-1].isspace():
                 out.append(" ")
@@ -109,12 +111,45 @@ def plain(case):
 def expected(case):
     if "great.|Loved" in case:
         return case
+    before = zip(" " + case, case, strict=False)
     return "".join(
-        (" |" if case[place - 1 : place].strip() else "|") if character == "|" else character
-        for place, character in enumerate(case)
+        (" |" if last.strip() else "|") if character == "|" else character for last, character in before
     )
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_boundaries(case, tokenizer):
     assert by_rule(plain(case), tokenizer) == expected(case)
+
+
+def test_the_rules_do_better_than_spacys_sentencizer(tokenizer):
+    sentencizer = spacy.blank("en").add_pipe("sentencizer")
+    right = 0
+    for case in CASES:
+        doc = tokenizer(plain(case))
+        starts = [token.is_sent_start for token in sentencizer(doc)] if len(doc) else []
+        right += cut(plain(case), starts, doc) == expected(case)
+    assert right == 44
+    assert len(CASES) == 66
+
+
+def test_a_batch_equals_one_by_one_and_leaves_other_docs_alone(tokenizer):
+    docs = [tokenizer(plain(case)) for case in CASES]
+    for token in docs[0]:
+        token.is_sent_start = token.i == 1
+    starts = SentenceSplitter()(Tokens.of(docs))
+    alone = [SentenceSplitter()(Tokens.of([doc])).tolist() for doc in docs if len(doc)]
+    assert starts.tolist() == [flag for flags in alone for flag in flags]
+    assert [place for place, flag in enumerate(alone[0]) if flag] == [0, 1]
+
+
+@given(st.text(alphabet="aA1.!?…\"'()-* \n😀", max_size=30))
+def test_any_text_is_cut_somewhere_sensible(text):
+    doc = TOKENIZER(text)
+    if len(doc):
+        starts = SentenceSplitter()(Tokens.of([doc]))
+        assert starts[0]
+        assert not any(token.is_space for token, start in zip(doc, starts, strict=True) if start and token.i)
+
+
+TOKENIZER = spacy.blank("en").tokenizer

@@ -105,7 +105,7 @@ def test_a_documents_sentiment_is_put_together_from_its_sentences(aggregate):
 
 
 def test_an_unknown_aggregate_is_refused():
-    with pytest.raises(TreesentError, match="aggregate = 'median'.*mean"):
+    with pytest.raises(TreesentError, match=r"aggregate = 'median'.*mean"):
         toy_nlp(aggregate="median")
 
 

@@ -200,7 +200,7 @@ CONFIG = """
 [paths]
 train = null
 dev = null
-vectors = null
+table = null
 
 [nlp]
 lang = "en"
@@ -242,7 +242,7 @@ learn_rate = 0.02
 [initialize.components]
 
 [initialize.components.treesent]
-vectors = ${paths.vectors}
+vectors = ${paths.table}
 """
 
 
@@ -254,11 +254,12 @@ def trained(tmp_path_factory):
     vocab = spacy.blank("en").vocab
     docs = [gold.tree_to_doc(parse_tree(text), vocab) for text in brackets * 8]
     DocBin(docs=docs).to_disk(path / "corpus.spacy")
-    (path / "config.cfg").write_text(CONFIG)
+    (path / "base.cfg").write_text(CONFIG)
     toy_table().save(path / "vectors")
+    python("", "-m", "spacy", "init", "fill-config", path / "base.cfg", path / "config.cfg", threads=1)
     python(
         "", "-m", "spacy", "train", path / "config.cfg", "--output", path / "out", "--paths.train",
-        path / "corpus.spacy", "--paths.dev", path / "corpus.spacy", "--paths.vectors", path / "vectors",
+        path / "corpus.spacy", "--paths.dev", path / "corpus.spacy", "--paths.table", path / "vectors",
         threads=1, timeout=300,
     )  # fmt: skip
     return path
@@ -275,7 +276,8 @@ def test_spacy_train(trained):
 def test_spacy_evaluate(trained):
     out = trained / "figures.json"
     python(
-        "", "-m", "spacy", "evaluate", trained / "out" / "model-best", trained / "corpus.spacy", "--output", out,
+        "", "-m", "spacy", "evaluate", trained / "out" / "model-best", trained / "corpus.spacy", "--output",
+        out,
         threads=1,
     )  # fmt: skip
     import json
@@ -301,7 +303,8 @@ def test_spacy_package_installs_and_loads(folder, tmp_path):
     (package,) = (path.parent for path in Path(tmp_path).rglob("setup.py"))
     site = tmp_path / "site"
     python(
-        "", "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site,
+        "", "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target",
+        site,
         package, threads=1,
     )  # fmt: skip
     code = f"""{NO_NETWORK}

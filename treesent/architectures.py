@@ -52,9 +52,9 @@ def network_config(block: Block) -> Any:
     :param block: ``@architectures`` and the settings that are not left at their defaults.
     :raises RecipeError: where the name or a key is unknown; the message gives the nearest known one.
     """
-    name = block.get(KEY)
+    name = str(block.get(KEY))
     if name not in NETWORKS:
-        raise RecipeError(f"[model] {KEY} = {name!r} is no network: {_nearest(str(name), NETWORKS)}")
+        raise RecipeError(f"[model] {KEY} = {name!r} is no network: {_nearest(name, NETWORKS)}")
     config = NETWORKS[name].config
     known = {field.name for field in fields(config)}
     settings = {key: value for key, value in block.items() if key != KEY}
@@ -89,7 +89,7 @@ def _nearest(name: str, known: Any) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
 
 
-class NetworkShim(PyTorchShim):  # type: ignore[misc]
+class NetworkShim(PyTorchShim):
     """Lets thinc, and so spaCy, train a network that reads a :class:`ForestBatch`.
 
     Weights travel as safetensors: reading them never unpickles.
@@ -158,13 +158,16 @@ def network_model(block: Block, network: torch.nn.Module | None = None) -> "Mode
     :param network: the network; None until vectors and classes are known, and then set by :func:`attach`.
     """
     model: Model[ForestBatch, Float32] = Model(str(block[KEY]), _forward, attrs={"block": dict(block)})
-    return model if network is None else attach(model, network)
-
-
-def attach(model: "Model[ForestBatch, Float32]", network: torch.nn.Module) -> "Model[ForestBatch, Float32]":
-    """Put a network into a thinc model, in place of an earlier one."""
-    model.shims[:] = [NetworkShim(network)]
+    if network is not None:
+        attach(model, network)
     return model
+
+
+def attach(model: "Model[ForestBatch, Float32]", network: torch.nn.Module) -> NetworkShim:
+    """Put a network into a thinc model, in place of an earlier one."""
+    shim = NetworkShim(network)
+    model.shims[:] = [shim]
+    return shim
 
 
 def _forward(

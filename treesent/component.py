@@ -96,8 +96,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
     def _pretrained(self) -> SentimentModel:
         if self._source is None:
             raise ModelError(
-                f"the component {self.name!r} has no weights yet: call nlp.initialize(), open a trained pipeline "
-                f"with spacy.load, or give pretrained = {PRETRAINED!r}"
+                f"the component {self.name!r} has no weights yet: call nlp.initialize(), open a trained "
+                f"pipeline with spacy.load, or give pretrained = {PRETRAINED!r}"
             )
         return pipeline_io.load_model(self._source / FOLDER)
 
@@ -114,8 +114,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         pipeline_io.check_classes(model.labels, model.polarity)
         self.model.name = str(model.block[KEY])
         self.model.attrs["block"] = dict(model.block)
-        attach(self.model, model.network)
-        self._predictor = Predictor(model, self.model.shims[0], self.trees, self.aggregate)
+        shim = attach(self.model, model.network)
+        self._predictor = Predictor(model, shim, self.trees, self.aggregate)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -149,9 +149,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
             store.write(doc, prediction.record)
             if prediction.starts is not None:
                 # By the array: the setter of a token looks each time whether the whole Doc was parsed.
-                doc.from_array(
-                    [SENT_START], np.where(prediction.starts, 1, -1).astype(np.int64).view(np.uint64)
-                )
+                starts: Any = np.where(prediction.starts, 1, -1).astype(np.int64).view(np.uint64)
+                doc.from_array([SENT_START], starts)
 
     def initialize(
         self,
@@ -171,16 +170,16 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         :param nlp: the pipeline.
         :param labels: the classes, the most negative first.
         :param polarity: the value of each class from -1 to 1; evenly spaced by default.
-        :param vectors: a table, the folder of one, or a pipeline whose vectors to use; by default those of the
-            pipeline's vocab.
+        :param vectors: a table, the folder of one, or a pipeline whose vectors to use; by default those of
+            the pipeline's vocab.
         :raises ModelError: where classes or vectors are missing or disagree with the pretrained ones.
         """
         validate_get_examples(get_examples, "TreeSentiment.initialize")
         if not self._untrained:
             if labels is not None and tuple(labels) != self.labels:
                 raise ModelError(
-                    f"labels = {list(labels)}, but the pretrained network has {list(self.labels)}: leave labels "
-                    "out, or give the component a new [model]"
+                    f"labels = {list(labels)}, but the pretrained network has {list(self.labels)}: leave "
+                    "labels out, or give the component a new [model]"
                 )
             return
         names = gold.classes(get_examples, labels)
@@ -290,7 +289,7 @@ def _rebuild(
 
 @cache
 def _calm_children() -> None:
-    """Give forked processes one thread a tensor operation: the parent's pool of threads does not exist in them."""
+    """Give forked processes one thread: the parent's pool of threads does not exist in them."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_one_thread)
 
@@ -314,11 +313,11 @@ def _one_thread() -> None:
 def make_treesent(
     nlp: Language,
     name: str,
-    model: Model | None,
+    model: "Model[Any, Any] | None",
     pretrained: str | None,
     trees: str,
     aggregate: str,
-    scorer: Callable | None,
+    scorer: "Callable[..., dict[str, Any]] | None",
 ) -> TreeSentiment:
     """Make the component for a pipeline; the arguments are those of :class:`TreeSentiment`."""
     return TreeSentiment(
@@ -345,5 +344,6 @@ def write_pipeline(
 
     nlp = spacy.blank(lang, meta=dict(meta or {}))
     nlp.add_pipe("treesent", config={"pretrained": None})
-    nlp.get_pipe("treesent").trained = model
+    component: Any = nlp.get_pipe("treesent")
+    component.trained = model
     nlp.to_disk(folder)

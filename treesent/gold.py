@@ -1,7 +1,8 @@
 """Trees and labels that training examples hold, and how well predictions agree with them.
 
 A reference Doc holds a tree as spans: ``doc.spans["sentiment"]`` has one span for each labelled constituent,
-whose label is the name of its class. Where the spans of a sentence, with its single words, are those of a whole
+whose label is the name of its class. Where the spans of a sentence, with its single words, are those of a
+whole
 binary tree, that tree is used; else their labels are laid on the constituents of the tree that the pipeline
 makes, and the others count for nothing. Without spans, ``doc.cats`` labels the root of a Doc of one sentence.
 """
@@ -45,7 +46,8 @@ def tree_to_doc(tree: Tree, vocab: "Vocab", labels: Sequence[str] = FIVE) -> "Do
     """
     from spacy.tokens import Doc, Span
 
-    doc = Doc(vocab, words=list(tree.words), sent_starts=[True] + [False] * (tree.n_words - 1))
+    starts: list[bool | int | None] = [True, *[False] * (tree.n_words - 1)]
+    doc = Doc(vocab, words=list(tree.words), sent_starts=starts)
     labelled = np.flatnonzero(tree.label >= 0)
     doc.spans[SPANS] = [
         Span(doc, int(tree.start[node]), int(tree.end[node]), labels[tree.label[node]]) for node in labelled
@@ -77,8 +79,8 @@ def classes(
     if found and all(name.isdecimal() for name in found):
         return tuple(map(str, range(max(map(int, found)) + 1)))
     raise ModelError(
-        f"the examples have the labels {sorted(found)}, and nothing says which is the most negative: list them "
-        "in that order as labels in [initialize.components.treesent]"
+        f"the examples have the labels {sorted(found)}, and nothing says which is the most negative: list "
+        "them in that order as labels in [initialize.components.treesent]"
     )
 
 

@@ -37,7 +37,7 @@ def embeddings_path(name: str | Path) -> Path:
 
 
 def packaged(folder: str) -> Path:
-    """Where the package data called ``folder`` lies: inside an installed wheel, or beside the code in a checkout.
+    """Where package data lies: inside an installed wheel, or beside the code in a checkout.
 
     :param folder: ``pipelines`` or ``embeddings``.
     """

@@ -1,14 +1,15 @@
 """The folder of a trained component: write it, check it and read it.
 
 It holds ``config.json`` (the network's settings, the classes, a checksum of every other file and of itself),
-``weights.safetensors``, ``vectors/`` and, where there is a parser, ``parser.safetensors``. Nothing in it is ever
-unpickled.
+``weights.safetensors``, ``vectors/`` and, where there is a parser, ``parser.safetensors``. Nothing in it is
+ever unpickled.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,8 @@ def _current_table(model: SentimentModel) -> VectorTable:
 def load_model(folder: str | Path) -> SentimentModel:
     """Read a component's folder.
 
-    :raises ModelError: where a file is missing, cut short, changed or of another version; the message names it.
+    :raises ModelError: where a file is missing, cut short, changed or of another version; the message names
+        it.
     """
     from treesent.architectures import build_network, weights_from_bytes
     from treesent.nn.embedding import VectorEmbedding
@@ -154,8 +156,8 @@ def find_table(vectors: "str | Path | VectorTable | None", vocab: Any) -> Vector
         return VectorTable.load(pipeline_path(vectors) / "treesent" / VECTORS)
     if not len(vocab.vectors):
         raise ModelError(
-            "a new network needs word vectors: set vectors in [initialize.components.treesent] to a folder that "
-            "`treesent vectors` wrote or to a pipeline, or give the pipeline vectors ([initialize] vectors)"
+            "a new network needs word vectors: set vectors in [initialize.components.treesent] to a folder "
+            "that `treesent vectors` wrote or to a pipeline, or give the vocab vectors ([initialize] vectors)"
         )
     rows = vocab.vectors.key2row
     words = {vocab.strings[key]: row for key, row in sorted(rows.items(), key=lambda item: item[1])}
@@ -225,7 +227,8 @@ def model_from_bytes(files: Mapping[str, bytes]) -> SentimentModel:
 def check_classes(labels: Sequence[str], polarity: Sequence[float] | None) -> None:
     """Refuse classes that make no sense.
 
-    :raises ModelError: where names and values disagree, a name stands twice or values do not rise within -1..1.
+    :raises ModelError: where names and values disagree, a name stands twice or values do not rise within
+        -1..1.
     """
     if len(labels) < 2 or len(set(labels)) != len(labels):
         raise ModelError(f"labels = {list(labels)}: give at least two different names")
@@ -233,7 +236,7 @@ def check_classes(labels: Sequence[str], polarity: Sequence[float] | None) -> No
         return
     if len(labels) != len(polarity):
         raise ModelError(f"{len(labels)} labels and {len(polarity)} polarity values: give one value for each")
-    if any(a > b for a, b in zip(polarity[:-1], polarity[1:], strict=True)) or max(map(abs, polarity)) > 1:
+    if any(a > b for a, b in pairwise(polarity)) or max(map(abs, polarity)) > 1:
         raise ModelError(
             f"polarity = {list(polarity)}: the values rise from the most negative, within -1 to 1"
         )

@@ -35,7 +35,8 @@ class Prediction:
     """What the component has to say of one Doc.
 
     :param record: the scored trees.
-    :param starts: whether a sentence starts at each token; None where the Doc knows. *Shape:* ``(n_tokens,)``.
+    :param starts: whether a sentence starts at each token; None where the Doc knows. *Shape:*
+        ``(n_tokens,)``.
     """
 
     record: Record
@@ -115,7 +116,7 @@ class Predictor:
         )
 
     def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> Iterator[Prediction]:
-        """Cut what was found for a batch into its Docs; copies, so that one Doc does not keep the batch alive."""
+        """Cut what was found for a batch into its Docs; copies, so that no Doc keeps the batch alive."""
         tokens, token = batch.tokens, batch.sentences.token
         chars = np.empty((len(token), 2), np.int32)
         chars[:, 0], chars[:, 1] = tokens.begin[token], tokens.end[token]

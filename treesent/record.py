@@ -1,4 +1,4 @@
-"""What the component leaves on a Doc: plain arrays in ``doc.user_data``, and how a stretch of text finds its nodes.
+"""What the component leaves on a Doc: plain arrays in ``doc.user_data``, and how text finds its nodes.
 
 Words are known by their characters, not by token numbers, so that the record still holds after tokens were
 merged or split. The key has the form of spaCy's own extension values and carries the character at which the
@@ -100,7 +100,7 @@ class Record:
         return np.flatnonzero((self.start[nodes] <= first) & (self.end[nodes] >= last))
 
     def tiles(self, tree: int, first: int, last: int) -> npt.NDArray[np.int64]:
-        """The fewest nodes of a tree that together cover exactly these words: those with no ancestor among them."""
+        """The fewest nodes of a tree that together cover exactly these words."""
         nodes = self.nodes(tree)
         first, last = first - int(self.words[tree]), last - int(self.words[tree])
         inside = (self.start[nodes] >= first) & (self.end[nodes] <= last)
@@ -134,7 +134,8 @@ def write(doc: "Doc", record: Record) -> None:
     """Leave a record on a Doc, in place of an earlier one."""
     for key in [key for key in doc.user_data if _is_ours(key)]:
         del doc.user_data[key]
-    doc.user_data["._.", NAME, 0, None] = record.to_value()
+    values: dict[Any, Any] = doc.user_data
+    values["._.", NAME, 0, None] = record.to_value()
 
 
 def read(doc: "Doc") -> list[tuple[int, Record]]:
@@ -142,10 +143,11 @@ def read(doc: "Doc") -> list[tuple[int, Record]]:
 
     There is one, or one for each Doc that ``Doc.from_docs`` joined; none where no component left any.
     """
-    whole = doc.user_data.get(("._.", NAME, 0, None))
+    values: dict[Any, Any] = doc.user_data
+    whole = values.get(("._.", NAME, 0, None))
     if whole is not None and whole["size"] >= size(doc):
         return [(0, Record.from_value(whole))]
-    found = [(int(key[2]), Record.from_value(value)) for key, value in doc.user_data.items() if _is_ours(key)]
+    found = [(int(key[2]), Record.from_value(value)) for key, value in values.items() if _is_ours(key)]
     return sorted(found, key=itemgetter(0))
 
 

@@ -1,9 +1,10 @@
 """Sentence boundaries by rule, for Docs that have none.
 
-spaCy's own ``sentencizer`` ends a sentence at every full stop that is a token by itself. This one looks at what
+spaCy's own ``sentencizer`` ends a sentence at every full stop that is a token by itself. This one looks at
+what
 stands around: abbreviations, initials, numbers, quotes and brackets that close after the full stop, ellipses,
-emoji, list markers and line breaks. It works on tokens of any tokeniser that leaves final punctuation apart, and
-decides only at the few tokens that could end a sentence.
+emoji, list markers and line breaks. It works on tokens of any tokeniser that leaves final punctuation
+apart, and decides only at the few tokens that could end a sentence.
 """
 
 import re
@@ -14,60 +15,75 @@ import numpy.typing as npt
 
 from treesent.docs import Bool, Tokens
 
-(
-    STOP,
-    LOUD,
-    DOTS,
-    CLOSER,
-    OPENER,
-    EMOJI,
-    BREAK,
-    BLANK,
-    UPPER,
-    LOWER,
-    TITLE,
-    ABBREVIATION,
-    BULLET,
-    NUMBER,
-    STARTER,
-) = (1 << place for place in range(15))
+STOP, LOUD, DOTS, CLOSER, OPENER = (1 << place for place in range(5))
+EMOJI, BREAK, BLANK, UPPER, LOWER = (1 << place for place in range(5, 10))
+TITLE, ABBREVIATION, BULLET, NUMBER, STARTER = (1 << place for place in range(10, 15))
 _DECIDES = STOP | LOUD | DOTS | EMOJI | BREAK | BLANK | TITLE | ABBREVIATION
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Never the end of a sentence: something always follows.
-TITLES = frozenset(
-    "mr. mrs. ms. mx. dr. prof. st. sr. gen. sen. rep. gov. capt. lt. col. sgt. cpl. maj. adm. rev. hon. fr. "
-    "messrs. mme. mlle. pres. supt. vs. v. cf. e.g. i.e. eg. ie. fig. figs. eq. eqs. no. nos. vol. vols. pp. p. "
-    "ch. chap. sec. ed. eds. approx. ca. c. est. dept. feat. ft. mt. viz. al. jan. feb. mar. apr. jun. jul. aug. "
-    "sep. sept. oct. nov. dec. mon. tue. tues. wed. thu. thur. thurs. fri. sat. sun. dir. nr. op. art. ep. eps.".split()
+TITLES = _words(
+    r"""
+    mr. mrs. ms. mx. dr. prof. st. sr. gen. sen. rep. gov. capt. lt. col. sgt. cpl. maj. adm. rev. hon.
+    fr. messrs. mme. mlle. pres. supt. vs. v. cf. e.g. i.e. eg. ie. fig. figs. eq. eqs. no. nos. vol.
+    vols. pp. p. ch. chap. sec. ed. eds. approx. ca. c. est. dept. feat. ft. mt. viz. al. jan. feb. mar.
+    apr. jun. jul. aug. sep. sept. oct. nov. dec. mon. tue. tues. wed. thu. thur. thurs. fri. sat. sun.
+    dir. nr. op. art. ep. eps.
+    """
 )
 # The end of a sentence only where a word follows that often begins one.
-ABBREVIATIONS = frozenset(
-    "inc. co. corp. ltd. llc. plc. bros. jr. etc. a.m. p.m. am. pm. u.s. u.k. u.n. e.u. u.s.a. d.c. l.a. n.y. b.c. "
-    "a.d. ph.d. m.d. b.a. m.a. b.s. d.d.s. esq. ave. blvd. rd. hwy. apt. min. mins. hr. hrs. sec. secs. ft. lb. "
-    "lbs. oz. mi. km. kg. cm. mm. tel. ext. misc. max. assn. intl. dist. mass. calif. conn. ill. fla. tenn. wash. "
-    "minn. mich. ariz. penn. okla. kan. colo. mo. ky. ga. va. ala. ore. nev. wis. del. md. neb.".split()
+ABBREVIATIONS = _words(
+    r"""
+    inc. co. corp. ltd. llc. plc. bros. jr. etc. a.m. p.m. am. pm. u.s. u.k. u.n. e.u. u.s.a. d.c. l.a.
+    n.y. b.c. a.d. ph.d. m.d. b.a. m.a. b.s. d.d.s. esq. ave. blvd. rd. hwy. apt. min. mins. hr. hrs.
+    sec. secs. ft. lb. lbs. oz. mi. km. kg. cm. mm. tel. ext. misc. max. assn. intl. dist. mass. calif.
+    conn. ill. fla. tenn. wash. minn. mich. ariz. penn. okla. kan. colo. mo. ky. ga. va. ala. ore. nev.
+    wis. del. md. neb.
+    """
 )
-STARTERS = frozenset(
-    "i i'm i've i'd i'll he she it its it's they we you this that these those there here the a an my your his her "
-    "our their what when where who why how which while if but and so or yet nor because although though however "
-    "as at by for from in of on to with after before since once then now not no yes all every each some most many "
-    "both one two is are was were do does did has have had can could will would should let please maybe perhaps "
-    "also still just even only never always".split()
+STARTERS = _words(
+    r"""
+    i i'm i've i'd i'll he she it its it's they we you this that these those there here the a an my your
+    his her our their what when where who why how which while if but and so or yet nor because although
+    though however as at by for from in of on to with after before since once then now not no yes all
+    every each some most many both one two is are was were do does did has have had can could will would
+    should let please maybe perhaps also still just even only never always
+    """
 )
 # Words in their own right, and abbreviations only where a number follows.
-BEFORE_NUMBERS = frozenset(
-    "no nos sec sat sun mon mar jan jun jul aug art al op ed fr dec ft mt am pm min mi co mass wash miss ill va ore mo "
-    "del fig oz misc max ext tel pa me in or hi".split()
+BEFORE_NUMBERS = _words(
+    r"""
+    no nos sec sat sun mon mar jan jun jul aug art al op ed fr dec ft mt am pm min mi co mass wash miss
+    ill va ore mo del fig oz misc max ext tel pa me in or hi
+    """
 )
-_CLOSERS = frozenset("\" ' ” ’ » › ) ] } '' -rrb- -rcb- -rsb- ） 】 」 』".split())
-_OPENERS = frozenset("\" ' “ ‘ „ « ‹ ( [ { `` ` -lrb- -lcb- -lsb- （ 【 「 『".split())
-_BULLETS = frozenset("- * • · – — ‣ ◦ ▪ ● ○ ■ □ + > ➢ ✓ ✔".split())
+_CLOSERS = _words(
+    r"""
+    " ' ” ’ » › ) ] } '' -rrb- -rcb- -rsb- ） 】 」 』
+    """
+)
+_OPENERS = _words(
+    r"""
+    " ' “ ‘ „ « ‹ ( [ { `` ` -lrb- -lcb- -lsb- （ 【 「 『
+    """
+)
+_BULLETS = _words(
+    r"""
+    - * • · – — ‣ ◦ ▪ ● ○ ■ □ + > ➢ ✓ ✔
+    """
+)
 _STOP = re.compile(r"^[.。．｡।]$")
 _LOUD = re.compile(r"^(?=.*[!?！？‼⁇⁈⁉‽؟])[.!?！？‼⁇⁈⁉‽؟…]+$")
 _DOTS = re.compile(r"^(?:\.{2,}|…+)$")
 _INITIALS = re.compile(r"^(?:[^\W\d_]\.)+$")
 _EMOTICON = re.compile(r"^[<>]?[:;=8xX][\-o*'^]?[)\](\[dDpP/\\|3*]+$|^<3+$|^\^_*\^$")
 _ORDINAL = re.compile(r"^(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)]?$")
+_PATTERNS = ((_STOP, STOP), (_LOUD, LOUD), (_DOTS, DOTS), (_EMOTICON, EMOJI), (_ORDINAL, NUMBER))
+_LISTS = ((_CLOSERS, CLOSER), (_OPENERS, OPENER), (_BULLETS, BULLET), (STARTERS, STARTER))
 _REMEMBERED = 1 << 16
 
 
@@ -77,38 +93,30 @@ def flags_of(text: str) -> int:
         breaks = text.count("\n") or text.count("\r")
         return BLANK if breaks > 1 else BREAK if breaks else 0
     lower = text.lower()
-    found = 0
-    for pattern, flag in (
-        (_STOP, STOP),
-        (_LOUD, LOUD),
-        (_DOTS, DOTS),
-        (_EMOTICON, EMOJI),
-        (_ORDINAL, NUMBER),
-    ):
-        if pattern.match(text):
-            found |= flag
-    for words, flag in ((_CLOSERS, CLOSER), (_OPENERS, OPENER), (_BULLETS, BULLET), (STARTERS, STARTER)):
-        if lower in words:
-            found |= flag
+    found = sum(flag for pattern, flag in _PATTERNS if pattern.match(text))
+    found |= sum(flag for words, flag in _LISTS if lower in words)
     if text.endswith(".") and len(text) > 1 and text[0].isalnum():
-        if lower in ABBREVIATIONS:
-            found |= ABBREVIATION
-        elif lower in TITLES:
-            found |= TITLE
-        elif lower == "i.":
-            found |= STOP
-        elif _INITIALS.match(text):
-            found |= TITLE if len(text) == 2 else ABBREVIATION
-        else:
-            found |= ABBREVIATION if "." in text[:-1] else STOP
-    first = text[0]
-    if first.isupper() or first.isdigit():
+        found |= _abbreviation(lower)
+    if text[0].isupper() or text[0].isdigit():
         found |= UPPER
-    elif first.islower():
+    elif text[0].islower():
         found |= LOWER
     elif not found and _pictorial(text):
         found |= EMOJI
     return found
+
+
+def _abbreviation(lower: str) -> int:
+    """What a word with a full stop of its own is."""
+    if lower in ABBREVIATIONS:
+        return ABBREVIATION
+    if lower in TITLES:
+        return TITLE
+    if lower == "i.":
+        return STOP
+    if _INITIALS.match(lower):
+        return TITLE if len(lower) == 2 else ABBREVIATION
+    return ABBREVIATION if "." in lower[:-1] else STOP
 
 
 def _pictorial(text: str) -> bool:
@@ -193,7 +201,7 @@ class _Texts:
         return place if place < end else -1
 
     def _close(self, after: int, end: int) -> tuple[int, bool, bool]:
-        """Skip what still belongs to a sentence that has ended: more marks, closing quotes and brackets, emoji."""
+        """Skip what the sentence that has ended still has: marks, closing quotes and brackets, emoji."""
         quoted = pictured = False
         while after < end:
             flag = self.flags[after]
@@ -202,13 +210,14 @@ class _Texts:
                 quoted = True
             elif flag & EMOJI:
                 pictured = True
-            elif not (
-                flag & (STOP | LOUD | DOTS) and (attached or flag & (LOUD | DOTS) and not flag & UPPER)
-            ):
-                if not (self.tokens.is_space[after] and not flag & (BREAK | BLANK)):
-                    break
+            elif not (flag & (LOUD | DOTS) or (flag & STOP and attached) or self._gap(after)):
+                break
             after += 1
         return after, quoted, pictured
+
+    def _gap(self, place: int) -> bool:
+        """Whether a token is white space without a line break."""
+        return bool(self.tokens.is_space[place]) and not self.flags[place] & (BREAK | BLANK)
 
     def _after_space(self, place: int, after: int, begin: int, end: int) -> int:
         """A mark, then a line break: only an abbreviation goes on after it."""
@@ -244,7 +253,7 @@ class _Texts:
         return not (quoted and lower)
 
     def _shortened(self, place: int) -> bool:
-        """Whether a full stop that is a token by itself belongs to the word before it, as in "approx . five"."""
+        """Whether a full stop that is a token by itself belongs to the word before it, as in "approx."."""
         if len(self.tokens) <= place + 1 or not self.tokens.begin[place] or self.spaced(place - 1):
             return False
         word = self.tokens.strings[int(self.tokens.orth[place - 1])]
@@ -266,7 +275,7 @@ class _Texts:
         return number == begin or bool(self.flags[number - 1] & (BREAK | BLANK))
 
     def _after_break(self, place: int, begin: int, end: int) -> int:
-        """A line break without a mark before it: new where a list item or, after a short line, a capital follows."""
+        """A line break without a mark: one where a list item, or a capital after a short line, follows."""
         word = self._word(place + 1, end)
         if word < 0 or place == begin:
             return -1

@@ -1,4 +1,4 @@
-"""The sentiment of a stretch of text, and the extensions ``doc._.``, ``span._.`` and ``token._.`` that give it."""
+"""The sentiment of a stretch of text, and the extensions of Doc, Span and Token that give it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -129,7 +129,8 @@ def check_aggregate(name: str) -> str:
 def span_sentiment(span: "Span") -> Sentiment | None:
     """The sentiment of a span.
 
-    A span that is a constituent of its sentence has the sentiment of that node. Another is tiled by the fewest
+    A span that is a constituent of its sentence has the sentiment of that node. Another is tiled by the
+    fewest
     constituents within it, whose probabilities count by their words. A span over several sentences is put
     together from its sentences as a document is.
 
@@ -154,7 +155,7 @@ def doc_sentiments(doc: "Doc") -> list[Sentiment | None]:
 
 
 def doc_sentiment_in_context(doc: "Doc", span: "Span") -> Sentiment | None:
-    """The smallest constituent around a span that is not neutral, such as "the acting is superb" around "acting".
+    """The smallest constituent around a span that is not neutral: "acting is superb" around "acting", say.
 
     :param span: a span of the Doc.
     :returns: the sentiment of that constituent (its ``text`` says which it is); that of the whole sentence
@@ -195,7 +196,8 @@ def sentences(doc: "Doc") -> "list[Span]":
     chars = [
         (s.offset + s.record.chars[s.first, 0], s.offset + s.record.chars[s.last - 1, 1]) for s in touched
     ]
-    return [doc.char_span(int(a), int(b), alignment_mode="expand") for a, b in chars]
+    spans = [doc.char_span(int(a), int(b), alignment_mode="expand") for a, b in chars]
+    return [span for span in spans if span is not None]
 
 
 def _between(doc: "Doc", begin: int, end: int, text: str) -> Sentiment | None:
@@ -238,8 +240,8 @@ def register_extensions() -> None:
     """Make ``._.sentiment`` and its kin known to spaCy.
 
     The component does so when it is made. Call it yourself only to read, in a process without the component,
-    Docs that it has scored (from a DocBin, say). An extension of the same name that another package has set is
-    replaced.
+    Docs that it has scored (from a DocBin, say). An extension of the same name that another package has set
+    is replaced.
     """
     for owner, name, how in _extensions():
         owner.set_extension(name, force=True, **how)

@@ -21,9 +21,9 @@ Source = Literal["constituency", "dependency", "learned", "right-branching"]
 Trees = Literal["auto", "constituency", "dependency", "learned", "right-branching"]
 
 CHAIN_WARNING = (
-    "treesent has neither a parse nor a parser of its own here, so every sentence gets a right-branching tree, "
-    "which costs accuracy: put a parser before treesent (spacy.load('en_core_web_sm')), take a pipeline that "
-    "has one (pretrained = 'en_treesent_sm'), or say trees = 'right-branching' if you mean it"
+    "treesent has neither a parse nor a parser of its own here, so every sentence gets a right-branching "
+    "tree, which costs accuracy: put a parser before treesent (spacy.load('en_core_web_sm')), take a "
+    "pipeline that has one (pretrained = 'en_treesent_sm'), or say trees = 'right-branching' if you mean it"
 )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from treesent.record import Record, Stretch
+from treesent.record import Float32, Int32, Record, Stretch
 from treesent.render import Picture, to_svg
 from treesent.sentiment import Sentiment, sentiment_of
 from treesent.trees.tree import Tree
@@ -42,7 +42,7 @@ class TreeView:
 
     @property
     def _row(self) -> int:
-        return self.record.nodes(self.tree).start + self.node
+        return int(self.record.nodes(self.tree).start) + self.node
 
     @property
     def _words(self) -> tuple[int, int]:
@@ -67,7 +67,9 @@ class TreeView:
         begin, end = int(self.record.chars[first, 0]), int(self.record.chars[last - 1, 1])
         size = self.doc[-1].idx + len(self.doc[-1])
         begin, end = max(begin + self.offset, 0), min(end + self.offset, size)
-        return self.doc.char_span(begin, end, alignment_mode="expand")
+        span = self.doc.char_span(begin, end, alignment_mode="expand")
+        assert span is not None
+        return span
 
     @property
     def text(self) -> str:
@@ -94,9 +96,9 @@ class TreeView:
         return str(self.record.labels[int(self.record.probs[self._row].argmax())])
 
     @property
-    def probs(self) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    def probs(self) -> Float32:
         """The probability of each class. *Shape:* ``(n_classes,)``."""
-        return self.record.probs[self._row]
+        return np.asarray(self.record.probs[self._row])
 
     @property
     def neutral(self) -> bool:
@@ -116,7 +118,7 @@ class TreeView:
         return self._at(nodes.stop - nodes.start - 1)
 
     def outwards(self) -> Iterator[Self]:
-        """This constituent and those around it, the smallest first."""
+        """Give the constituents around this one, itself included, the smallest first."""
         for node in self.record.around(self.tree, *self._words).tolist():
             yield self._at(node)
 
@@ -138,7 +140,7 @@ class TreeView:
         return slice(self._row - self.n_nodes + 1, self._row + 1)
 
     @property
-    def _left(self) -> "np.ndarray[Any, np.dtype[np.int32]]":
+    def _left(self) -> Int32:
         """Left children, counted within this subtree."""
         left = self.record.left[self._rows]
         return np.where(left < 0, -1, left - (self.node - self.n_nodes + 1))
@@ -161,8 +163,8 @@ class TreeView:
     def to_dict(self) -> dict[str, Any]:
         """The tree as nested plain values, ready for JSON.
 
-        Each node has ``span`` (tokens of the Doc, half-open), ``text``, ``label``, ``probs``, ``polarity``, and
-        ``children`` where it is more than a word.
+        Each node has ``span`` (tokens of the Doc, half-open), ``text``, ``label``, ``probs``, ``polarity``,
+        and ``children`` where it is more than a word.
         """
         done: list[dict[str, Any]] = []
         for node in self:

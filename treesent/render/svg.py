@@ -1,7 +1,8 @@
 """A scored tree as an SVG: words along one edge, a coloured mark for every phrase.
 
-Colour goes from red by way of grey to blue, which people with any common colour blindness tell apart, and a sign
-in the mark says the same. Words are white on a chip of that colour and edges are mid grey, so that the picture
+Colour goes from red by way of grey to blue, which people with any common colour blindness tell apart, and a
+sign in the mark says the same. Words are white on a chip of that colour and edges are mid grey, so that the
+picture
 reads on a light and on a dark page alike, with no style sheet. Hovering shows a phrase's probabilities.
 """
 
@@ -55,8 +56,8 @@ def to_svg(tree: "Drawable | Picture", orientation: Orientation = "auto") -> str
     """Draw a scored tree.
 
     :param tree: ``sent._.tree``, say.
-    :param orientation: ``down`` has the words side by side below the tree, ``right`` below each other beside it;
-        ``auto`` takes the first for at most 16 words.
+    :param orientation: ``down`` has the words side by side below the tree, ``right`` below each other
+        beside it; ``auto`` takes the first for at most 16 words.
     :returns: the SVG's text, which stands by itself.
     """
     picture = tree if isinstance(tree, Picture) else tree.picture()
@@ -156,8 +157,8 @@ def _mark(picture: Picture, node: int, place: Point, down: bool) -> str:
         )
     return (
         f'<g>{title}<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" fill="{colour}"/>'
-        f'<text x="{x:.1f}" y="{y + 3.6:.1f}" fill="#fff" font-size="9.5" font-weight="700" letter-spacing="0.6" '
-        f'text-anchor="middle">{_sign(picture, node)}</text></g>'
+        f'<text x="{x:.1f}" y="{y + 3.6:.1f}" fill="#fff" font-size="9.5" font-weight="700" '
+        f'letter-spacing="0.6" text-anchor="middle">{_sign(picture, node)}</text></g>'
     )
 
 
