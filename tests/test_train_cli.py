@@ -181,9 +181,9 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_bytes(folder
     command += ["--log", str(folder / "c.jsonl"), *numbers]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
     waited = time.monotonic() + 120
-    while not (folder / "cut.checkpoint").exists() and time.monotonic() < waited:
-        time.sleep(0.02)
-    time.sleep(0.3)
+    while not (folder / "cut.checkpoint" / "checkpoint.safetensors").exists() and time.monotonic() < waited:
+        time.sleep(0.01)
+    time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not cut.exists()
