@@ -43,6 +43,10 @@ setup(
     extras_require=EXTRAS,
     entry_points={
         "spacy_factories": ["treesent = treesent.component:make_treesent"],
+        "spacy_misc": [
+            "treesent.VectorFile.v1 = treesent.training.vector_sources:vector_file",
+            "treesent.JoinVectors.v1 = treesent.training.vector_sources:join_vectors",
+        ],
         "spacy_architectures": ["treesent.TreeLSTM.v1 = treesent.architectures:tree_lstm"],
         "spacy_scorers": ["treesent.scorer.v1 = treesent.component:make_scorer"],
     },
