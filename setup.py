@@ -48,6 +48,7 @@ setup(
             "treesent.JoinVectors.v1 = treesent.training.vector_sources:join_vectors",
         ],
         "spacy_architectures": ["treesent.TreeLSTM.v1 = treesent.architectures:tree_lstm"],
+        "spacy_cli": ["treesent = treesent.cli.spacy_plugin:app"],
         "spacy_scorers": ["treesent.scorer.v1 = treesent.component:make_scorer"],
     },
 )

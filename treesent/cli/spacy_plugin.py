@@ -1,0 +1,7 @@
+"""The same commands as ``python -m spacy treesent COMMAND``: spaCy loads this module through its entry point."""
+
+from spacy.cli import app as spacy_app
+
+from treesent.cli import app
+
+spacy_app.add_typer(app, name="treesent", help="Sentiment of every phrase.")
