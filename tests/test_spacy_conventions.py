@@ -175,18 +175,27 @@ def test_a_component_can_be_sourced():
 
 
 def test_every_registered_name_resolves():
-    for group, names in {
-        "spacy_factories": {"treesent"},
-        "spacy_architectures": set(NETWORKS),
-        "spacy_scorers": {"treesent.scorer.v1"},
-    }.items():
-        found = {e.name for e in entry_points(group=group) if e.value.startswith("treesent")}
-        assert found == names, f"{group} in setup.py"
-        for name in names:
-            kind = group.removeprefix("spacy_")
-            assert callable(
-                getattr(registry, "_entry_point_factories" if kind == "factories" else kind).get(name)
+    groups = ("spacy_factories", "spacy_architectures", "spacy_misc", "spacy_scorers", "spacy_cli")
+    ours = [e for group in groups for e in entry_points(group=group) if e.value.startswith("treesent.")]
+    names = {group: {e.name for e in ours if e.group == group} for group in groups}
+    assert all(names.values())
+    assert names["spacy_factories"] == {"treesent"}
+    assert names["spacy_architectures"] == set(NETWORKS), "a network needs a line in setup.py"
+    assert names["spacy_scorers"] == {"treesent.scorer.v1"}
+    for entry in ours:
+        kind = entry.group.removeprefix("spacy_")
+        if kind != "cli":
+            found = getattr(registry, "_entry_point_factories" if kind == "factories" else kind).get(
+                entry.name
             )
+            assert callable(found)
+
+
+@pytest.mark.slow
+def test_spacys_command_line_has_treesents():
+    out = python("", "-m", "spacy", "treesent", "--help", threads=1)
+    assert "score" in out
+    assert "train" in out
 
 
 def test_analysis_finds_what_is_assigned():

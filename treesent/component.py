@@ -159,7 +159,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
         polarity: Sequence[float] | None = None,
-        vectors: "str | Path | VectorTable | None" = None,
+        vectors: str | Path | VectorTable | None = None,
     ) -> None:
         """Make the network ready for training.
 
