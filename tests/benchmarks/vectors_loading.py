@@ -19,13 +19,15 @@ GENSIM = """
 from gensim.models import KeyedVectors
 load = lambda path: KeyedVectors.load_word2vec_format(path).vectors
 """
+# The kernel's VmHWM starts anew with the process; ru_maxrss would begin at the parent's peak.
 MEASURE = """
-import json, resource, sys, time
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+import json, pathlib, re, sys, time
+peak = lambda: 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
 before, start = peak(), time.perf_counter()
 matrix = load(sys.argv[1])
 seconds = time.perf_counter() - start
-print(json.dumps({"seconds": seconds, "memory": (peak() - before) / matrix.nbytes, "sum": float(matrix.sum(dtype="f8"))}))
+memory = (peak() - before) / matrix.nbytes
+print(json.dumps({"seconds": seconds, "memory": memory, "sum": float(matrix.sum(dtype="f8"))}))
 """
 
 

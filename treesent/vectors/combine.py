@@ -27,7 +27,7 @@ def join(tables: Sequence[VectorTable], vocabulary: Sequence[str] | None = None)
     """
     if not tables:
         raise VectorsError("join takes at least one table")
-    words = list(vocabulary) if vocabulary is not None else _all_words(tables)
+    words = list(vocabulary) if vocabulary is not None else words_of(tables)
     nowhere = np.logical_and.reduce([table.rows(words) < 0 for table in tables])
     if nowhere.any():
         word = words[int(np.argmax(nowhere))]
@@ -88,7 +88,8 @@ def project(table: VectorTable, axes: Float32) -> VectorTable:
     return VectorTable(table.words, table.dense() @ axes, None, subwords)
 
 
-def _all_words(tables: Sequence[VectorTable]) -> list[str]:
+def words_of(tables: Sequence[VectorTable]) -> list[str]:
+    """Every word of the tables, by its best rank in any of them."""
     best: dict[str, int] = {}
     for table in tables:
         for rank, word in enumerate(table.words):

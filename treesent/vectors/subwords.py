@@ -34,6 +34,9 @@ class Subwords(Protocol):
     def width(self) -> int:
         """How many numbers a vector has."""
 
+    def __len__(self) -> int:
+        """How many pieces there are."""
+
     def vectors(self, words: Sequence[str]) -> Float32:
         """Vectors of words from their pieces. *Shape:* ``(n_words, width)``."""
 

@@ -63,6 +63,15 @@ def from_gensim(vectors: Any, selection: Selection | None = None) -> VectorTable
     return table.with_subwords(buckets.half() if selection is not None and selection.half else buckets)
 
 
+def to_gensim(table: VectorTable) -> Any:
+    """Gensim's KeyedVectors of a table, in float32; the subwords stay behind."""
+    from gensim.models import KeyedVectors
+
+    vectors = KeyedVectors(table.width)
+    vectors.add_vectors(table.words, table.dense())
+    return vectors
+
+
 def read_spacy(path: str | Path, selection: Selection) -> VectorTable:
     """Read the vectors of a spaCy pipeline, of a pipeline's folder, or of a vocab's.
 

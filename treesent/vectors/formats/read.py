@@ -69,15 +69,27 @@ def read_vectors(
 
 
 def _is_binary(start: bytes) -> bool:
-    """Whether what follows a header line is no text row: a word2vec binary, or the rest of one."""
+    """Whether what follows a header line is word2vec's binary: no text, and no row of text begins it."""
     first, _, rest = start.partition(b"\n")
     header = header_of(first + b"\n")
-    if header is None or b"\0" not in rest:
+    if header is None or _is_text(rest):
         return False
     try:
-        return not [float(field) for field in rest.partition(b"\n")[0].split()[-header[1] :]]
+        numbers = [float(field) for field in rest.partition(b"\n")[0].split(b" ")[-header[1] :] if field]
     except ValueError:
         return True
+    return not numbers
+
+
+def _is_text(data: bytes) -> bool:
+    if any(byte < 0x20 and byte not in b"\t\n\r" for byte in set(data)):
+        return False
+    try:
+        data[:-4].decode("utf-8")
+    except UnicodeDecodeError as error:
+        # The end of what was read may fall inside a character.
+        return error.start > len(data) - 8
+    return True
 
 
 def _is_spacy_package(name: str) -> bool:

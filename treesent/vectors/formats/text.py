@@ -44,7 +44,7 @@ def header_of(start: bytes) -> tuple[int, int] | None:
     if match is None:
         return None
     n_words, width = int(match[1]), int(match[2])
-    second = rest.partition(b"\n")[0].split()
+    second = _fields(rest.partition(b"\n")[0])
     return None if width != 1 and len(second) == 2 else (n_words, width)
 
 
@@ -145,16 +145,14 @@ class _TextReader:
 
     def _odd_row(self, line: bytes, number: int) -> tuple[bytes, bytes, bytes]:
         """A row whose word holds blanks, or whose numbers stand more than one blank apart."""
-        fields = line.rsplit(maxsplit=self.width)
+        fields = _fields(line)
         if len(fields) <= self.width:
-            self._fail(
-                number, 1, f"{max(len(line.split()) - 1, 0)} numbers, not {self.width}", "mend the row"
-            )
-        extra = fields[0].split(b" ")[1:]
+            self._fail(number, 1, f"{max(len(fields) - 1, 0)} numbers, not {self.width}", "mend the row")
+        extra = fields[1 : -self.width]
         if extra and all(_is_number(field) for field in extra):
             found = self.width + len(extra)
             self._fail(number, 1, f"{found} numbers, not {self.width}", "mend or remove the row")
-        return fields[0], b" ", b" ".join(fields[1:])
+        return b" ".join(fields[: -self.width]), b" ", b" ".join(fields[-self.width :])
 
     def _decode(self, word: bytes, number: int) -> str:
         try:
@@ -223,9 +221,14 @@ def _is_number(field: bytes) -> bool:
     return b"_" not in field
 
 
+def _fields(line: bytes) -> list[bytes]:
+    """What stands between blanks and tabs: a word may hold other kinds of space."""
+    return [field for field in line.strip(_ENDS).replace(b"\t", b" ").split(b" ") if field]
+
+
 def _usual_width(start: bytes) -> int:
     """The most common number of numbers in the first lines: a word with blanks must not decide."""
     lines = start.split(b"\n")
     whole = lines[:-1] if len(lines) > 1 else lines
-    counts = np.array([len(line.split()) for line in whole[:1000] if line.strip()])
+    counts = np.array([len(_fields(line)) for line in whole[:1000] if line.strip(_ENDS)])
     return int(np.bincount(counts).argmax()) - 1 if len(counts) else 0

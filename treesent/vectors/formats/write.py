@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from treesent.errors import VectorsError
+from treesent.vectors.formats.libraries import to_gensim
 from treesent.vectors.table import VectorTable
 
 FORMATS = ("glove", "word2vec", "word2vec-binary", "gensim", "npy", "spacy", "treesent")
@@ -49,7 +50,7 @@ def write_vectors(table: VectorTable, path: str | Path, format: str | None = Non
             _spacy(table).to_disk(partial)
             shutil.rmtree(path, ignore_errors=True)
         elif chosen == "gensim":
-            _gensim(table).save(str(partial), sep_limit=1 << 62)
+            to_gensim(table).save(str(partial), sep_limit=1 << 62)
         elif chosen == "npy":
             with partial.open("wb") as file:
                 np.save(file, table.dense())
@@ -86,14 +87,6 @@ def _write_rows(table: VectorTable, file: Any, chosen: str) -> None:
             )
         else:
             file.write("".join(f"{word} {' '.join(row.astype(str))}\n" for word, row in block).encode())
-
-
-def _gensim(table: VectorTable) -> Any:
-    from gensim.models import KeyedVectors
-
-    vectors = KeyedVectors(table.width)
-    vectors.add_vectors(table.words, table.dense())
-    return vectors
 
 
 def _spacy(table: VectorTable) -> Any:

@@ -1,0 +1,210 @@
+"""Fetch the public vectors that ``embeddings/sources.toml`` names: resumed, checked, whole or not there."""
+
+import hashlib
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from treesent.errors import VectorsError
+from treesent.paths import embeddings_path
+
+BLOCK = 1 << 20
+Report = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One entry of ``sources.toml``.
+
+    :param name: what one asks for.
+    :param address: where the file is, by http or https; empty where ``gensim`` names it.
+    :param gensim: its name for ``gensim.downloader``; empty where there is none.
+    :param file: what it is called here.
+    :param width: numbers a word.
+    :param n_words: words.
+    :param licence: as its makers state it.
+    :param member: which file of an archive holds the vectors.
+    :param sha256: of the file; empty where nobody vouches for one.
+    """
+
+    name: str
+    width: int
+    n_words: int
+    licence: str
+    address: str = ""
+    gensim: str = ""
+    file: str = ""
+    member: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A file that is here.
+
+    :param path: where.
+    :param sha256: of the file.
+    :param verified: whether ``sources.toml`` (or the first download) had this hash; False for the first
+        download of a source without one.
+    """
+
+    path: Path
+    sha256: str
+    verified: bool
+
+
+def read_sources(path: str | Path | None = None) -> dict[str, Source]:
+    """The public sources by name.
+
+    :param path: a file like ``sources.toml``; the packaged one by default.
+    :raises VectorsError: naming the entry, where a key is missing or unknown.
+    """
+    path = Path(path) if path is not None else embeddings_path("sources.toml")
+    try:
+        entries = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise VectorsError(f"{path} cannot be read: {error}") from error
+    known = {field.name for field in fields(Source)}
+    sources = {}
+    for name, entry in entries.items():
+        unknown = set(entry) - known
+        if unknown:
+            raise VectorsError(f"{path}: [{name}] has unknown keys {sorted(unknown)}; known: {sorted(known)}")
+        try:
+            sources[name] = Source(name=name, **entry)
+        except TypeError as error:
+            raise VectorsError(f"{path}: [{name}] lacks a key: {error}") from error
+    return sources
+
+
+def find_source(name: str, path: str | Path | None = None) -> Source:
+    """The source of a name; the error names the nearest ones."""
+    sources = read_sources(path)
+    if name not in sources:
+        near = get_close_matches(name, sources, 3, 0.4) or list(sources)
+        raise VectorsError(f"no source is called {name!r}; there are {', '.join(near)}")
+    return sources[name]
+
+
+def download_source(source: Source, folder: str | Path, report: Report | None = None) -> Downloaded:
+    """Fetch a source into a folder, through gensim where only gensim knows it."""
+    folder = Path(folder)
+    if source.address:
+        return download(source.address, folder / source.file, source.sha256, report)
+    import gensim.downloader
+
+    try:
+        path = Path(gensim.downloader.load(source.gensim, return_path=True))
+    except (OSError, ValueError, HTTPException) as error:
+        raise VectorsError(
+            f"gensim.downloader cannot fetch {source.gensim!r} ({error}). Without a network, run "
+            f"gensim.downloader.load({source.gensim!r}) where there is one, and copy the folder "
+            f"{gensim.downloader.BASE_DIR}/{source.gensim} here"
+        ) from error
+    digest = file_hash(path)
+    _compare(path, digest, source.sha256)
+    return Downloaded(path, digest, bool(source.sha256))
+
+
+def download(address: str, target: Path, sha256: str = "", report: Report | None = None) -> Downloaded:
+    """Fetch a file; it appears under its name only when it is whole and its hash is right.
+
+    What an interrupted run fetched stays in ``NAME.part`` and is gone on from, if the file at the address is
+    still the same. The first download of a file whose hash nobody knows writes it into ``NAME.sha256``; from
+    then on it is held to that.
+
+    :param address: http or https.
+    :param target: where it goes.
+    :param sha256: what its hash has to be; empty where nobody knows.
+    :param report: told the bytes that are here and, if known, how many there will be.
+    :raises VectorsError: where the address cannot be reached (what to put where is said), the file comes out
+        short, or its hash differs.
+    """
+    if not address.startswith(("http://", "https://")):
+        raise VectorsError(f"{address!r} is no http or https address")
+    record = target.with_name(f"{target.name}.sha256")
+    expected = sha256 or (record.read_text("utf-8").split()[0] if record.is_file() else "")
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        try:
+            _fetch(address, part, report or (lambda done, total: None))
+        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+            raise VectorsError(
+                f"{address} cannot be fetched ({error}). Run again to go on where it stopped. Without a "
+                f"network: fetch that address elsewhere and put the file here: {target.absolute()}"
+            ) from error
+        digest = file_hash(part)
+        if expected and digest != expected:
+            part.unlink()
+            raise VectorsError(f"{address}: the file has sha256 {digest}, not {expected}: it was thrown away")
+        if not expected:
+            record.write_text(f"{digest}  {target.name}\n", "utf-8")
+        part.replace(target)
+        _tag(part).unlink(missing_ok=True)
+    else:
+        digest = file_hash(target)
+        _compare(target, digest, expected)
+    return Downloaded(target, digest, bool(expected))
+
+
+def file_hash(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _compare(path: Path, digest: str, expected: str) -> None:
+    if expected and digest != expected:
+        raise VectorsError(f"{path} has sha256 {digest}, not {expected}: remove it and fetch it again")
+
+
+def _tag(part: Path) -> Path:
+    return part.with_name(f"{part.name}.tag")
+
+
+def _fetch(address: str, part: Path, report: Report) -> None:
+    have = part.stat().st_size if part.is_file() else 0
+    tag = _tag(part).read_text("utf-8") if _tag(part).is_file() else ""
+    request = urllib.request.Request(address, headers={"User-Agent": "treesent"})
+    if have and tag:
+        # If-Range: a file that has changed since is sent whole, and never glued to the old one's start.
+        request.add_header("Range", f"bytes={have}-")
+        request.add_header("If-Range", tag)
+    try:
+        answer = urllib.request.urlopen(request, timeout=60)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:
+            raise
+        # Nothing is left to send: all of it is here, or the part is longer than the file and useless.
+        total = error.headers.get("Content-Range", "").rpartition("/")[2]
+        if total == str(have):
+            return
+        part.unlink()
+        _fetch(address, part, report)
+        return
+    with answer:
+        if answer.status != 206:
+            have = 0
+        _tag(part).write_text(_validator(answer.headers), "utf-8")
+        length = answer.headers.get("Content-Length")
+        total_bytes = have + int(length) if length is not None else None
+        with part.open("ab" if have else "wb") as file:
+            report(have, total_bytes)
+            while block := answer.read(BLOCK):
+                file.write(block)
+                have += len(block)
+                report(have, total_bytes)
+    if total_bytes is not None and have != total_bytes:
+        raise ConnectionError(f"{have} of {total_bytes} bytes came")
+
+
+def _validator(headers: Any) -> str:
+    tag = headers.get("ETag", "")
+    return str(tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", ""))
