@@ -225,7 +225,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_bytes(folder
             1,
             "lower training",
         ),
-        (["-o", "taken"], 1, "is no pipeline"),
+        (["-o", "taken"], 1, "is neither a pipeline"),
     ],
 )
 def test_what_cannot_be_trained(folder, arguments, code, message, monkeypatch):
@@ -254,3 +254,21 @@ def test_a_trained_pipeline_is_replaced_only_when_the_new_one_is_whole(folder):
     assert files(out) == before
     train(recipe, out, overrides={"training.max_epochs": 2}, overwrite=True)
     assert files(out) != before
+
+
+def test_classes_without_polarity_are_trained_and_have_no_binary_figure(folder):
+    (folder / "two.txt").write_text("(1 (- a) (1 (1 good) (- film)))\n(0 (- a) (0 (0 bad) (- film)))\n")
+    overrides = {"labels.names": ["spam", "ham"], "corpora.train": "two.txt", "corpora.dev": "two.txt"}
+    overrides["training.metric"] = "nodes.accuracy"
+    trained = train(folder / "recipe.cfg", folder / "topics", overrides=overrides)
+    assert trained.dev.root.accuracy == 100
+    nlp = treesent.load(folder / "topics")
+    assert nlp("good")._.sentiment.label == "ham"
+    report = json.loads(run("evaluate", folder / "topics", folder / "two.txt", "--json").stdout)
+    assert (report["nodes"]["n"], report["nodes"]["accuracy_2"]) == (6, 100)
+
+
+def test_polarity_that_does_not_rise_is_refused_before_anything_is_read(folder):
+    result = run("train", folder / "recipe.cfg", "-o", folder / "x", "--labels.polarity", "[1,0.5,0,-0.5,-1]")
+    assert result.exit_code == 1
+    assert "polarity" in result.stderr

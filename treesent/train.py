@@ -1,29 +1,34 @@
 """From a recipe to a pipeline folder that ``spacy.load`` opens."""
 
 import shutil
-import warnings
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from treesent.architectures import KEY, build_network, network_config
 from treesent.component import write_pipeline
+from treesent.data.batches import EncodedCorpus
 from treesent.data.sst import read_treebank
-from treesent.errors import ModelError, RecipeError
+from treesent.errors import ModelError, RecipeError, TreesentError
 from treesent.nn.embedding import VectorEmbedding
 from treesent.paths import recipe_path
-from treesent.pipeline_io import SentimentModel, default_polarity
+from treesent.pipeline_io import SentimentModel, check_classes
 from treesent.train_parser import PARSER, PARSER_FILE, parser_config, read_parser, train_parser, write_parser
 from treesent.training.bracket_score import BracketScores
 from treesent.training.device import choose_device
 from treesent.training.evaluation import evaluate_trees
 from treesent.training.loop import Data, Progress, fit, stream
-from treesent.training.metrics import TreeScores
+from treesent.training.metrics import TreeScores, score_trees
 from treesent.training.recipe import Recipe, read_recipe
 from treesent.training.vector_sources import load_vectors
-from treesent.training.vectors import working_vectors
+from treesent.training.vectors import WorkingVectors, working_vectors
 from treesent.vectors.table import VectorTable
+
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +79,7 @@ def train(
         parser_config(settings.model)
     else:
         network_config(settings.model)
+    check_classes(settings.labels.names, settings.labels.polarity)
     place = choose_device(device)
     output = Path(output)
     checkpoint = _checkpoint(output, resume, overwrite)
@@ -85,6 +91,7 @@ def train(
         shutil.rmtree(checkpoint)
         return Trained(output, progress, brackets)
     n_classes = len(settings.labels.names)
+    _check_metric(settings)
     train_trees, dev_trees = (
         read_treebank(settings.corpora.files(name), n_classes) for name in ("train", "dev")
     )
@@ -102,9 +109,9 @@ def train(
         network,
         Data(train_rows, dev_rows, settings.labels.polarity),
         settings.training,
-        checkpoint=checkpoint / "checkpoint.safetensors",
-        resume=resume and checkpoint.exists(),
-        signature={"model": settings.model, "vectors": settings.vectors, "corpora": settings.corpora.train},
+        checkpoint=checkpoint / CHECKPOINT,
+        resume=resume and (checkpoint / CHECKPOINT).exists(),
+        signature=_signature(settings, working, train_rows),
         log=log,
         report=report,
         progress_bar=progress_bar,
@@ -130,15 +137,31 @@ def _generator(seed: int) -> Any:
 
 def _model(recipe: Recipe, network: Any, table: VectorTable) -> SentimentModel:
     labels = recipe.labels
-    polarity = labels.polarity
-    if polarity is None:
-        polarity = default_polarity(len(labels.names))
-        warnings.warn(
-            f"[labels] has no polarity, so the pipeline takes {list(polarity)} for {list(labels.names)}; set "
-            "labels.polarity to say what each class is worth",
-            stacklevel=3,
-        )
-    return SentimentModel(network.eval(), dict(recipe.model), table, labels.names, tuple(polarity))
+    return SentimentModel(network.eval(), dict(recipe.model), table, labels.names, labels.polarity)
+
+
+def _check_metric(recipe: Recipe) -> None:
+    """Refuse a dev figure that there will not be, before an epoch is spent on it."""
+    nothing = np.zeros(0, np.int64)
+    probs = np.zeros((0, len(recipe.labels.names)), np.float32)
+    try:
+        score_trees(probs, nothing, nothing, recipe.labels.polarity).figure(recipe.training.metric)
+    except TreesentError as error:
+        raise RecipeError(f"training.metric is {recipe.training.metric!r}; {error}") from error
+
+
+def _signature(recipe: Recipe, working: WorkingVectors, trees: EncodedCorpus) -> dict[str, Any]:
+    """What a run that goes on must share with the one that was interrupted, data included."""
+    arrays: list[Any] = [working.matrix, trees.rows, trees.label, trees.structure.left]
+    return {
+        "model": recipe.model,
+        "labels": asdict(recipe.labels),
+        "vectors": recipe.vectors,
+        "corpora": {
+            "train": recipe.corpora.train,
+            "checksum": [zlib.crc32(np.ascontiguousarray(array).data) for array in arrays],
+        },
+    }
 
 
 def _checkpoint(output: Path, resume: bool, overwrite: bool) -> Path:
@@ -154,7 +177,7 @@ def _checkpoint(output: Path, resume: bool, overwrite: bool) -> Path:
         )
     checkpoint = output.with_name(output.name + ".checkpoint")
     if checkpoint.exists() and not resume:
-        if not overwrite:
+        if not overwrite and (checkpoint / CHECKPOINT).exists():
             raise RecipeError(
                 f"{checkpoint} is left from a run that was interrupted; go on with it by --resume, or drop "
                 "it by --overwrite"
