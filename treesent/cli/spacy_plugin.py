@@ -1,6 +1,6 @@
-"""The same commands as ``python -m spacy treesent COMMAND``: spaCy loads this module through its entry point."""
+"""The same commands as ``python -m spacy treesent COMMAND``: spaCy finds this by its entry point."""
 
-from spacy.cli import app as spacy_app
+from spacy.cli._util import app as spacy_app
 
 from treesent.cli import app
 
