@@ -5,6 +5,7 @@ merged or split. The key has the form of spaCy's own extension values and carrie
 record begins; spaCy shifts such keys in ``Span.as_doc(copy_user_data=True)`` and in ``Doc.from_docs``.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import itemgetter
@@ -75,15 +76,16 @@ class Record:
 
     def words_of(self, begin: int, end: int) -> tuple[int, int]:
         """The words that characters ``begin:end`` touch, as a half-open range."""
-        first = int(np.searchsorted(self.chars[:, 1], begin, "right"))
-        return first, max(first, int(np.searchsorted(self.chars[:, 0], end, "left")))
+        # By hand: numpy would first copy a column, which is as long as the text.
+        places = range(len(self.chars))
+        first = bisect_right(places, begin, key=lambda place: self.chars[place, 1])
+        return first, max(first, bisect_left(places, end, key=lambda place: self.chars[place, 0]))
 
     def trees_of(self, first: int, last: int) -> range:
         """The trees that words ``first:last`` touch."""
         if first >= last:
             return range(0)
-        begin = int(np.searchsorted(self.words, first, "right")) - 1
-        return range(begin, int(np.searchsorted(self.words, last, "left")))
+        return range(bisect_right(self.words, first) - 1, bisect_left(self.words, last))
 
     def node(self, tree: int, first: int, last: int) -> int:
         """The node of a tree that covers exactly these words, counted within the tree; -1 where none does."""
