@@ -9,9 +9,10 @@ from strategies import gaps, lengths, structures
 
 from treesent.data.batches import EncodedCorpus
 from treesent.errors import ModelError, RecipeError, TreesentError
+from treesent.nn.chart import depths, inside
 from treesent.nn.distance_loss import rank_loss, split_loss
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.parser import DistanceParser, ParserConfig, SentenceBatch
+from treesent.nn.parser import DistanceParser, ParserConfig, SentenceBatch, grid, groups
 from treesent.training.bracket_score import score_brackets
 from treesent.training.loop import fit
 from treesent.training.parsing import ParserOnVectors, ParserTask, choices, pairs
@@ -66,8 +67,23 @@ def transcribed(parser, vectors):
         x = centred / np.sqrt(centred.var(1, keepdims=True) + layer.norm.eps)
         x = x * array(layer.norm.weight) + array(layer.norm.bias)
     before, after = array(parser.before), array(parser.after)
-    gap = np.maximum(x[:-1] @ before.T + x[1:] @ after.T + array(parser.bias), 0)
-    return gap @ array(parser.output)[0]
+    zero = np.zeros((1, len(before)))
+    bounds = np.concatenate([zero, x @ before.T]) + np.concatenate([x @ after.T, zero])
+    bounds = np.maximum(bounds + array(parser.bias), 0)
+    start = bounds @ array(parser.start).T + array(parser.start_bias)
+    end = bounds @ array(parser.end).T + array(parser.end_bias)
+    return bounds[1:-1] @ array(parser.output)[0], start @ end.T
+
+
+def check_scores(parser, vectors, words):
+    distances, scores = transcribed(parser, vectors[words])
+    lengths = np.array([len(words)])
+    with torch.inference_mode():
+        found, bounds = parser(vectors, words, SentenceBatch.from_lengths(lengths))
+        spans = parser.span_scores(bounds, torch.from_numpy(grid(lengths, np.array([0]))))
+    assert found.shape == (len(words) - 1,)
+    np.testing.assert_allclose(found, distances, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(spans[0], scores, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("hidden", [5, 4])
@@ -75,9 +91,7 @@ def transcribed(parser, vectors):
 def test_distances_are_those_of_the_equations(hidden, layers):
     parser = make_parser(hidden=hidden, layers=layers)
     vectors, words = make_words(12)
-    found = parser(vectors, words, SentenceBatch.from_lengths([12]))
-    assert found.shape == (11,)
-    np.testing.assert_allclose(found.detach(), transcribed(parser, vectors[words]), rtol=1e-4, atol=1e-5)
+    check_scores(parser, vectors, words)
 
 
 def test_a_first_layer_as_wide_as_the_vectors_passes_them_on():
@@ -86,8 +100,7 @@ def test_a_first_layer_as_wide_as_the_vectors_passes_them_on():
     ).eval()
     assert parser.first.columns == 6
     vectors = torch.randn(5, 8, generator=torch.Generator().manual_seed(2))
-    found = parser(vectors, torch.arange(5), SentenceBatch.from_lengths([5]))
-    np.testing.assert_allclose(found.detach(), transcribed(parser, vectors), rtol=1e-4, atol=1e-5)
+    check_scores(parser, vectors, torch.arange(5))
 
 
 @given(lengths(max_trees=8, max_words=30))
@@ -95,10 +108,12 @@ def test_a_batch_equals_one_by_one(sizes):
     parser = make_parser()
     vectors, words = make_words(int(sizes.sum()))
     together = parser(vectors, words, SentenceBatch.from_lengths(sizes))
-    alone = [
-        parser(vectors, part, SentenceBatch.from_lengths([len(part)])) for part in words.split(sizes.tolist())
-    ]
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
+    parts = words.split(sizes.tolist())
+    alone = [parser(vectors, part, SentenceBatch.from_lengths([len(part)])) for part in parts]
+    for one, all_ in zip(zip(*alone, strict=True), together, strict=True):
+        torch.testing.assert_close(all_, torch.cat(one), rtol=1e-4, atol=1e-5)
+    trees = [parser.parse(vectors, part, [len(part)]) for part in parts]
+    assert score_brackets(parser.parse(vectors, words, sizes), Structure.concatenate(trees)).f1 > 99
 
 
 @given(lengths(max_trees=8, max_words=30), st.integers(1, 60))
@@ -108,6 +123,67 @@ def test_parsing_in_runs_changes_nothing(sizes, n_words):
     whole, cut = parser.parse(vectors, words, sizes), parser.parse(vectors, words, sizes, n_words=n_words)
     assert whole.lengths.tolist() == cut.lengths.tolist() == sizes.tolist()
     assert score_brackets(whole, cut).f1 > 99
+
+
+def all_trees(start, end):
+    """The sets of spans of two words and more of all binary trees over a run of words."""
+    if end - start == 1:
+        return [frozenset()]
+    own = frozenset([(start, end)])
+    return [
+        own | left | right
+        for middle in range(start + 1, end)
+        for left in all_trees(start, middle)
+        for right in all_trees(middle, end)
+    ]
+
+
+def random_scores(n_trees, n_words, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n_trees, n_words + 1, n_words + 1, dtype=torch.float64, generator=generator)
+
+
+def test_the_chart_is_that_of_all_trees_one_by_one():
+    lengths = np.array([6, 1, 4, 2, 6, 3])
+    scores = random_scores(len(lengths), 6)
+    totals = inside(scores, torch.from_numpy(lengths))
+    structure = Structure.from_distances(depths(scores, lengths), lengths)
+    for tree, n_words in enumerate(lengths.tolist()):
+        values = {spans: sum(scores[tree, a, b].item() for a, b in spans) for spans in all_trees(0, n_words)}
+        expected = np.log(sum(np.exp(value) for value in values.values()))
+        assert totals[tree].item() == pytest.approx(expected)
+        _, _, start, end = structure.arrays(tree)
+        found = {(a, b) for a, b in zip(start.tolist(), end.tolist(), strict=True) if b - a > 1}
+        assert found == max(values, key=values.__getitem__)
+
+
+def test_the_gradient_of_the_chart_is_the_probability_of_every_span():
+    scores = random_scores(1, 5).requires_grad_()
+    inside(scores, torch.tensor([5])).sum().backward()
+    weight = {spans: np.exp(sum(scores[0, a, b].item() for a, b in spans)) for spans in all_trees(0, 5)}
+    for a in range(5):
+        for b in range(a + 2, 6):
+            share = sum(w for spans, w in weight.items() if (a, b) in spans) / sum(weight.values())
+            assert scores.grad[0, a, b].item() == pytest.approx(share)
+    assert torch.autograd.gradcheck(
+        lambda s: inside(s, torch.tensor([5, 3])), (random_scores(2, 5).requires_grad_(),)
+    )
+
+
+@given(lengths(max_trees=12, max_words=40), st.integers(1, 30))
+def test_groups_hold_every_sentence_that_has_a_choice_once(sizes, longest):
+    found = np.concatenate([np.zeros(0, np.int64), *groups(sizes, longest, room=500)])
+    assert sorted(found.tolist()) == np.flatnonzero((sizes > 2) & (sizes <= longest)).tolist()
+
+
+def test_long_sentences_are_split_by_distances():
+    parser = make_parser(chart=5)
+    vectors, words = make_words(4 + 9)
+    structure = parser.parse(vectors, words, [4, 9])
+    with torch.inference_mode():
+        distances, _ = parser(vectors, words[4:], SentenceBatch.from_lengths([9]))
+    assert structure.take([1]) == Structure.from_distances(distances.numpy(), [9])
+    assert structure.take([0]) == make_parser().parse(vectors, words[:4], [4])
 
 
 @given(st.data())
@@ -246,7 +322,7 @@ def test_dropout_follows_the_generator_and_stops_with_training():
     vectors, words = make_words(8)
     sentences = SentenceBatch.from_lengths([8])
     one, same, other = (
-        parser(vectors, words, sentences, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+        parser(vectors, words, sentences, torch.Generator().manual_seed(seed))[0] for seed in (1, 1, 2)
     )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

@@ -1,8 +1,12 @@
-"""A constituency parser: a syntactic distance for every gap (Shen et al. 2018, arXiv:1806.04168).
+"""A constituency parser: scores of gaps and of spans, all sentences of a batch at once.
 
-The tree splits first where the distance is largest. The encoder is a stack of simple recurrent units (Lei et
-al. 2018, arXiv:1709.02755) in both directions: no matrix product depends on the step before, so a batch costs
-a few large products, and the first of them is a function of the word alone, done once per distinct word.
+Every gap between two words has a syntactic distance (Shen et al. 2018, arXiv:1806.04168), and every span a
+score (Zhang et al. 2020, arXiv:2008.03736). Trees come from the spans by dynamic programming, which is exact;
+in a sentence too long for that, the tree splits first where the distance is largest.
+
+The encoder is a stack of simple recurrent units (Lei et al. 2018, arXiv:1709.02755) in both directions: no
+matrix product depends on the step before, so a batch costs a few large products, and the first of them is a
+function of the word alone, done once per distinct word.
 """
 
 from __future__ import annotations
@@ -21,8 +25,10 @@ from torch.nn import functional
 
 from treesent.errors import ModelError, RecipeError, TreesentError
 from treesent.nn.batch import packing
+from treesent.nn.chart import depths
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.levels import weight_block
+from treesent.nn.sru import BidirectionalSRU
 from treesent.trees.structure import Structure
 
 FORMAT = "treesent.parser.1"
@@ -34,7 +40,9 @@ class ParserConfig:
 
     :param hidden: width of each direction of a layer.
     :param layers: how many layers.
-    :param gap: width of the layer that looks at the two words beside a gap.
+    :param gap: width of the layer that looks at the two words beside a boundary.
+    :param span: width of what a span's score compares of its two boundaries.
+    :param chart: sentences of more words are split by distances: a chart takes the cube of their length.
     :param input_dropout: share of the vectors that is dropped.
     :param dropout: share of every layer's output that is dropped.
     :raises RecipeError: a width or a rate makes no sense.
@@ -43,11 +51,13 @@ class ParserConfig:
     hidden: int = 96
     layers: int = 3
     gap: int = 128
+    span: int = 64
+    chart: int = 120
     input_dropout: float = 0.0
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers", "gap"):
+        for name in ("hidden", "layers", "gap", "span", "chart"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; give 1 or more")
         for name in ("input_dropout", "dropout"):
@@ -60,14 +70,20 @@ class SentenceBatch:
     """Sentences laid out step by step: all first words, all second words, the longest sentence first.
 
     :param packed: word, in text order, that stands at each place. *Shape:* (n_words,)
-    :param before: place of the word before each gap; gaps in text order. *Shape:* (n_gaps,)
-    :param after: place of the word after each gap. *Shape:* (n_gaps,)
+    :param before: place of the word before each boundary, ``n_words`` where a sentence begins; boundaries in
+        text order, one more a sentence than it has words. *Shape:* (n_words + n_trees,)
+    :param after: place of the word after each boundary, ``n_words`` where a sentence ends.
+        *Shape:* (n_words + n_trees,)
+    :param inner: boundaries that are gaps between two words. *Shape:* (n_gaps,)
+    :param lengths: words of each sentence, on the host. *Shape:* (n_trees,)
     :param sizes: sentences that have a word at each step, on the host. *Shape:* (steps,)
     """
 
     packed: Tensor
     before: Tensor
     after: Tensor
+    inner: Tensor
+    lengths: NDArray[np.int64]
     sizes: tuple[int, ...]
 
     @classmethod
@@ -84,114 +100,18 @@ class SentenceBatch:
                 f"lengths {lengths.tolist()}: give at least one sentence, and no sentence without words"
             )
         packed, unpacked, sizes = packing(lengths)
-        last = np.cumsum(lengths) - 1
+        n_words, first = len(packed), np.cumsum(lengths) - lengths
+        begins = first + np.arange(len(lengths))
         return cls(
             packed=torch.from_numpy(packed).to(device),
-            before=torch.from_numpy(np.delete(unpacked, last)).to(device),
-            after=torch.from_numpy(np.delete(unpacked, last - lengths + 1)).to(device),
+            before=torch.from_numpy(np.insert(unpacked, first, n_words)).to(device),
+            after=torch.from_numpy(np.insert(unpacked, first + lengths, n_words)).to(device),
+            inner=torch.from_numpy(
+                np.delete(np.arange(n_words + len(lengths)), np.concatenate([begins, begins + lengths]))
+            ).to(device),
+            lengths=lengths,
             sizes=tuple(sizes.tolist()),
         )
-
-
-class BidirectionalSRU(nn.Module):
-    r"""Simple recurrent units along the sentence and against it (Lei et al. 2018, eqs. 1-4 without ``v``).
-
-    .. math::
-        c_t = f_t c_{t-1} + (1 - f_t) z_t, \qquad h_t = r_t c_t + (1 - r_t) x'_t
-
-    with :math:`z, f, r` and :math:`x'` linear in the input, the gates under a sigmoid, and the output
-    normalised. Columns of ``weight`` are ``z, f, r, x'``, each with the forward direction first.
-
-    :param width: of the input.
-    :param hidden: of each direction.
-    :param generator: where the first weights come from.
-    """
-
-    def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
-        super().__init__()
-        self.hidden = hidden
-        # Where input and output are equally wide, the input itself is x'.
-        self.columns = 6 if width == 2 * hidden else 8
-        self.weight = nn.Parameter(weight_block(self.columns * hidden, [width], generator))
-        self.bias = nn.Parameter(torch.zeros(self.columns * hidden))
-        self.norm = nn.LayerNorm(2 * hidden)
-        with torch.no_grad():
-            # Units begin with memories of different lengths, from two steps to twenty.
-            self.bias[2 * hidden : 4 * hidden] = torch.linspace(-1.0, 3.0, hidden).repeat(2)
-
-    def project(self, states: Tensor) -> Tensor:
-        """Do the layer's matrix product.
-
-        :param states: *Shape:* (n, width)
-        :return: before the sigmoids. *Shape:* (n, columns * hidden)
-        """
-        return functional.linear(states, self.weight, self.bias)
-
-    def forward(self, states: Tensor | None, sizes: Sequence[int], gates: Tensor | None = None) -> Tensor:
-        """Run along the sentences.
-
-        :param states: the layer's input, in packed order; None will do where the product is given and the
-            input is not as wide as the output. *Shape:* (n_words, width)
-        :param sizes: sentences at each step.
-        :param gates: the product where it is there already, in packed order.
-            *Shape:* (n_words, columns * hidden)
-        :return: in packed order. *Shape:* (n_words, 2 * hidden)
-        """
-        if gates is None:
-            if states is None:
-                raise ValueError("give the layer's input, or its product with the weights")
-            gates = self.project(states)
-        z, f, r, *skip = torch.split(gates, 2 * self.hidden, 1)
-        f, r = torch.sigmoid(f), torch.sigmoid(r)
-        memory = torch.cat([along(z, f, sizes, self.hidden), against(z, f, sizes, self.hidden)], 1)
-        mixed = torch.lerp(skip[0] if skip or states is None else states, memory, r)
-        normed: Tensor = self.norm(mixed)
-        return normed
-
-
-def along(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> Tensor:
-    """Run the recurrence from the first word to the last, on the first ``hidden`` columns.
-
-    :param z: candidates, in packed order. *Shape:* (n_words, 2 * hidden)
-    :param f: share of the memory that is kept. *Shape:* (n_words, 2 * hidden)
-    :param sizes: sentences at each step.
-    :param hidden: columns of one direction.
-    :return: the memory after every word. *Shape:* (n_words, hidden)
-    """
-    memory = z.new_zeros(sizes[0], hidden)
-    outputs = []
-    for new, keep in zip(_steps(z[:, :hidden], sizes), _steps(f[:, :hidden], sizes), strict=True):
-        # Sentences that have ended are the last ones. A slice that cuts nothing would cost its backward pass.
-        memory = memory if len(memory) == len(new) else memory[: len(new)]
-        memory = torch.lerp(new, memory, keep)
-        outputs.append(memory)
-    return torch.cat(outputs)
-
-
-def against(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> Tensor:
-    """Run the recurrence from the last word to the first, on the last ``hidden`` columns.
-
-    :param z: as in :func:`along`. *Shape:* (n_words, 2 * hidden)
-    :param f: *Shape:* (n_words, 2 * hidden)
-    :param sizes: sentences at each step.
-    :param hidden: columns of one direction.
-    :return: the memory after every word. *Shape:* (n_words, hidden)
-    """
-    memory = z.new_zeros(0, hidden)
-    outputs = []
-    steps = zip(_steps(z[:, hidden:], sizes), _steps(f[:, hidden:], sizes), strict=True)
-    for new, keep in reversed(list(steps)):
-        if len(new) > len(memory):
-            memory = functional.pad(memory, (0, 0, 0, len(new) - len(memory)))
-        memory = torch.lerp(new, memory, keep)
-        outputs.append(memory)
-    return torch.cat(outputs[::-1])
-
-
-def _steps(packed: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    """Cut packed rows into the steps. One split has one backward pass; a slice a step would have many."""
-    steps: tuple[Tensor, ...] = torch.split(packed, list(sizes))
-    return steps
 
 
 class DistanceParser(nn.Module):
@@ -214,6 +134,10 @@ class DistanceParser(nn.Module):
         self.after = nn.Parameter(weight_block(config.gap, [2 * config.hidden], generator))
         self.bias = nn.Parameter(torch.zeros(config.gap))
         self.output = nn.Parameter(weight_block(1, [config.gap], generator))
+        self.start = nn.Parameter(weight_block(config.span, [config.gap], generator))
+        self.end = nn.Parameter(weight_block(config.span, [config.gap], generator))
+        self.start_bias = nn.Parameter(torch.zeros(config.span))
+        self.end_bias = nn.Parameter(torch.zeros(config.span))
 
     def forward(
         self,
@@ -221,14 +145,15 @@ class DistanceParser(nn.Module):
         inverse: Tensor,
         sentences: SentenceBatch,
         generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Give the distance of every gap.
+    ) -> tuple[Tensor, Tensor]:
+        """Look at every boundary between words, and at the two ends of each sentence.
 
         :param vectors: of the distinct words. *Shape:* (n_distinct, width)
         :param inverse: which of them each word is, in text order. *Shape:* (n_words,)
         :param sentences: where words stand.
         :param generator: where dropout masks come from in training; None for torch's own.
-        :return: gap after gap in text order, sentence after sentence. *Shape:* (n_gaps,)
+        :return: the distance of every gap, *Shape:* (n_gaps,), and the state of every boundary,
+            *Shape:* (n_words + n_trees, gap), both in text order.
         """
         vectors = self._drop(vectors, self.config.input_dropout, generator)
         words = inverse.index_select(0, sentences.packed)
@@ -239,10 +164,24 @@ class DistanceParser(nn.Module):
             states = self._drop(states, self.config.dropout, generator)
             states = layer(states, sentences.sizes)
         states = self._drop(states, self.config.dropout, generator)
-        before = functional.linear(states, self.before, self.bias).index_select(0, sentences.before)
-        after = functional.linear(states, self.after).index_select(0, sentences.after)
-        gaps = self._drop(torch.relu(before + after), self.config.dropout, generator)
-        return functional.linear(gaps, self.output).squeeze(1)
+        before = functional.pad(functional.linear(states, self.before), (0, 0, 0, 1))
+        after = functional.pad(functional.linear(states, self.after), (0, 0, 0, 1))
+        bounds = before.index_select(0, sentences.before) + after.index_select(0, sentences.after)
+        bounds = self._drop(torch.relu(bounds + self.bias), self.config.dropout, generator)
+        return functional.linear(bounds.index_select(0, sentences.inner), self.output).squeeze(1), bounds
+
+    def span_scores(self, bounds: Tensor, places: Tensor) -> Tensor:
+        """Score all spans of some sentences.
+
+        :param bounds: states of boundaries. *Shape:* (n_bounds, gap)
+        :param places: of the boundaries of each sentence, see :func:`grid`. *Shape:* (n, steps + 1)
+        :return: *Shape:* (n, steps + 1, steps + 1)
+        """
+        start = functional.linear(bounds, self.start, self.start_bias)
+        end = functional.linear(bounds, self.end, self.end_bias)
+        flat = places.flatten()
+        shape = (*places.shape, self.config.span)
+        return start.index_select(0, flat).view(shape) @ end.index_select(0, flat).view(shape).transpose(1, 2)
 
     def parse(self, vectors: Tensor, inverse: Tensor, lengths: ArrayLike, n_words: int = 8192) -> Structure:
         """Give the trees of sentences, in the order of the sentences.
@@ -263,13 +202,26 @@ class DistanceParser(nn.Module):
         try:
             with torch.inference_mode():
                 distances = [
-                    self(vectors, words, SentenceBatch.from_lengths(part, vectors.device))
+                    self._distances(vectors, words, SentenceBatch.from_lengths(part, vectors.device))
                     for part, words in _parts(lengths, inverse, n_words)
                 ]
-                host: NDArray[np.float32] = torch.cat(distances).float().cpu().numpy()
         finally:
             self.train(mode)
-        return Structure.from_distances(host, lengths)
+        return Structure.from_distances(np.concatenate(distances), lengths)
+
+    def _distances(self, vectors: Tensor, inverse: Tensor, sentences: SentenceBatch) -> NDArray[np.float32]:
+        """Distances on the host; those of sentences that a chart can hold are the order of its best tree."""
+        distances, bounds = self(vectors, inverse, sentences)
+        lengths = sentences.lengths
+        host: NDArray[np.float32] = distances.float().cpu().numpy()
+        first = np.cumsum(lengths - 1) - (lengths - 1)
+        for trees in groups(lengths, self.config.chart):
+            places = torch.from_numpy(grid(lengths, trees)).to(vectors.device)
+            best = depths(self.span_scores(bounds, places), lengths[trees])
+            sizes = lengths[trees] - 1
+            before = np.cumsum(sizes) - sizes
+            host[np.arange(len(best)) + np.repeat(first[trees] - before, sizes)] = best
+        return host
 
     def save(self, path: str | Path) -> None:
         """Write settings and weights to one file, the weights in half precision.
@@ -311,6 +263,40 @@ class DistanceParser(nn.Module):
         if not self.training or not rate:
             return states
         return states * dropout_mask(tuple(states.shape), rate, states, generator)
+
+
+def groups(lengths: NDArray[np.int64], longest: int, room: int = 200_000) -> list[NDArray[np.int64]]:
+    """Put sentences of like length together, so that a chart is nowhere much wider than a sentence needs.
+
+    :param lengths: words of each sentence. *Shape:* (n_trees,)
+    :param longest: leave longer sentences out, and those of one or two words, which have one tree only.
+    :param room: numbers in a group's chart, about.
+    :return: the sentences of each group.
+    """
+    order = np.argsort(lengths, kind="stable")
+    sorted_lengths = lengths[order]
+    order = order[(sorted_lengths > 2) & (sorted_lengths <= longest)]
+    found = []
+    while len(order):
+        # The longest come first; a group ends where a chart would be twice as large as needed.
+        most = int(lengths[order[-1]]) + 1
+        n = min(max(1, room // most**2), int((lengths[order] + 1 >= 0.8 * most).sum()))
+        found.append(order[-n:])
+        order = order[:-n]
+    return found
+
+
+def grid(lengths: NDArray[np.int64], trees: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place the boundaries of some sentences in a rectangle, the last one repeated in short sentences.
+
+    :param lengths: words of all sentences. *Shape:* (n_trees,)
+    :param trees: which sentences. *Shape:* (n,)
+    :return: boundaries, counted over all sentences. *Shape:* (n, steps + 1)
+    """
+    first = (np.cumsum(lengths + 1) - (lengths + 1))[trees]
+    step = np.arange(int(lengths[trees].max()) + 1)
+    places: NDArray[np.int64] = first[:, None] + np.minimum(step, lengths[trees][:, None])
+    return places
 
 
 def _parts(

@@ -1,5 +1,6 @@
 """Train the parser: bracketed trees as an order of gaps, any treebank, labels or none."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from treesent.data.batches import EncodedCorpus, ranges
+from treesent.nn.chart import inside
 from treesent.nn.distance_loss import rank_loss, split_loss
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.parser import DistanceParser, SentenceBatch
+from treesent.nn.parser import DistanceParser, SentenceBatch, grid, groups
 from treesent.training.bracket_score import BracketScores, score_brackets
 from treesent.training.recipe import TrainingConfig
 from treesent.trees.structure import Structure
@@ -32,6 +34,24 @@ class ParserOnVectors(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """The spans of the trees of sentences that share a chart.
+
+    :param places: see :func:`~treesent.nn.parser.grid`. *Shape:* ``(n, steps + 1)``.
+    :param lengths: words of each sentence. *Shape:* ``(n,)``.
+    :param tree: which sentence of the chart each span belongs to. *Shape:* ``(n_spans,)``.
+    :param start: its first word. *Shape:* ``(n_spans,)``.
+    :param end: one past its last word. *Shape:* ``(n_spans,)``.
+    """
+
+    places: Tensor
+    lengths: Tensor
+    tree: Tensor
+    start: Tensor
+    end: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class ParserBatch:
     """Sentences and what their trees say of the order of their gaps.
 
@@ -42,6 +62,7 @@ class ParserBatch:
         each, then the gap at which each node splits.
     :param pairs: the higher and the lower gap of each pair, see
         :func:`~treesent.nn.distance_loss.rank_loss`.
+    :param charts: the trees' spans, by groups of sentences of like length.
     :param n_trees: sentences.
     :param n_nodes: nodes of their trees.
     """
@@ -51,6 +72,7 @@ class ParserBatch:
     sentences: SentenceBatch
     choices: tuple[Tensor, Tensor, Tensor]
     pairs: tuple[Tensor, Tensor]
+    charts: tuple[Spans, ...]
     n_trees: int
     n_nodes: int
 
@@ -94,6 +116,7 @@ class ParserTask:
             SentenceBatch.from_lengths(lengths[trees], device),
             (move(gaps), move(node), move(split)),
             (move(higher), move(lower)),
+            tuple(Spans(*map(move, arrays)) for arrays in charts(structure)),
             len(trees),
             structure.n_nodes,
         )
@@ -101,7 +124,7 @@ class ParserTask:
     def loss(
         self, model: nn.Module, batch: ParserBatch, generator: torch.Generator, config: TrainingConfig
     ) -> Tensor:
-        """Ranking loss and split loss, per word.
+        """The negative log-likelihood of the trees, and the losses on the order of the distances, per word.
 
         :param model: a :class:`ParserOnVectors`.
         :param batch: made by :meth:`batch`.
@@ -109,8 +132,15 @@ class ParserTask:
         :param config: unused; the loop hands it to every task.
         """
         vectors = model.embedding(batch.distinct)  # type: ignore[operator]
-        distances = model.parser(vectors, batch.inverse, batch.sentences, generator)  # type: ignore[operator]
-        total = split_loss(distances, *batch.choices) + RANK_SHARE * rank_loss(distances, *batch.pairs)
+        parser: DistanceParser = model.parser  # type: ignore[assignment]
+        distances, bounds = parser(vectors, batch.inverse, batch.sentences, generator)
+        order = split_loss(distances, *batch.choices) + RANK_SHARE * rank_loss(distances, *batch.pairs)
+        total = ORDER_SHARE * order
+        for chart in batch.charts:
+            scores = parser.span_scores(bounds, chart.places).float()
+            total = (
+                total + inside(scores, chart.lengths).sum() - scores[chart.tree, chart.start, chart.end].sum()
+            )
         return total / len(batch.inverse)
 
     def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> BracketScores:
@@ -123,8 +153,12 @@ class ParserTask:
         return score_brackets(self.dev.structure, parse_corpus(model, self.dev, device))
 
 
+LONGEST = 120
+"""Sentences of more words teach the distances only: their chart would take too long."""
+ORDER_SHARE = 0.3
+"""Share of the losses on distances, which parse long sentences only."""
 RANK_SHARE = 0.1
-"""Share of the ranking loss: it counts every pair of gaps, while the split loss counts every node once."""
+"""In them, share of the ranking loss: it counts every pair of gaps, the split loss every node once."""
 
 
 def parse_corpus(model: Any, corpus: EncodedCorpus, device: torch.device) -> Structure:
@@ -140,6 +174,21 @@ def parse_corpus(model: Any, corpus: EncodedCorpus, device: torch.device) -> Str
         vectors, torch.from_numpy(inverse).to(device), corpus.structure.lengths
     )
     return structure
+
+
+def charts(structure: Structure) -> Iterator[tuple[Int64, ...]]:
+    """Group sentences for their charts and list the spans of their trees.
+
+    :param structure: the trees.
+    :returns: the fields of :class:`Spans`.
+    """
+    lengths = structure.lengths
+    for trees in groups(lengths, LONGEST, room=1 << 20):
+        part = structure.take(trees)
+        tree = np.repeat(np.arange(len(trees)), np.diff(part.offsets))
+        wide = part.end - part.start > 1
+        start, end = part.start[wide].astype(np.int64), part.end[wide].astype(np.int64)
+        yield grid(lengths, trees), lengths[trees], tree[wide], start, end
 
 
 def choices(structure: Structure) -> tuple[Int64, Int64, Int64]:

@@ -1,0 +1,82 @@
+"""Dynamic programmes over all binary trees of a sentence, for a batch of sentences at once.
+
+A tree scores the sum of the scores of its spans. Spans of one width are one array operation over the whole
+batch, so that a sentence costs as many steps as it has words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Int64 = NDArray[np.int64]
+
+
+def inside(scores: Tensor, lengths: Tensor) -> Tensor:
+    """Give the logarithm of the sum over all trees of the exponential of the tree's score.
+
+    The inside algorithm; with the score of a tree it is the loss of Zhang et al. 2020 (arXiv:2008.03736,
+    eq. 6), and its gradient is the probability of every span.
+
+    :param scores: of the span from word ``i`` to word ``j``, ``j`` left out, of each sentence; spans of one
+        word are not read. *Shape:* (n_trees, steps + 1, steps + 1)
+    :param lengths: words of each sentence, at least 1 and at most ``steps``. *Shape:* (n_trees,)
+    :return: *Shape:* (n_trees,)
+    """
+    bounds = scores.shape[1]
+    last = bounds - 1
+    # The value of the span of w words from i to j is by_start[:, i, w] and by_end[:, j, last - w] too, so that
+    # all the ways to split the spans of one width are two slices.
+    by_start, by_end = scores.new_zeros(scores.shape), scores.new_zeros(scores.shape)
+    for width in range(2, bounds):
+        n_spans = bounds - width
+        ways = by_start[:, :n_spans, 1:width] + by_end[:, width:, last - width + 1 : last]
+        total = ways.logsumexp(-1) + scores.diagonal(width, 1, 2)
+        by_start[:, :n_spans, width] = total
+        by_end[:, width:, last - width] = total
+    return by_start[:, 0].gather(1, lengths[:, None]).squeeze(1)
+
+
+def depths(scores: Tensor, lengths: Int64) -> NDArray[np.float32]:
+    """Find the tree with the largest score of each sentence (the CKY algorithm).
+
+    :param scores: as in :func:`inside`; not written to. *Shape:* (n_trees, steps + 1, steps + 1)
+    :param lengths: words of each sentence. *Shape:* (n_trees,)
+    :return: for every gap the depth of the node that splits there, negative, 0 at the root: distances that
+        give the tree. Sentence after sentence. *Shape:* (n_gaps,)
+    """
+    bounds = scores.shape[1]
+    last = bounds - 1
+    by_start, by_end = scores.new_zeros(scores.shape), scores.new_zeros(scores.shape)
+    best = torch.zeros(scores.shape, dtype=torch.int64, device=scores.device)
+    for width in range(2, bounds):
+        n_spans = bounds - width
+        ways = by_start[:, :n_spans, 1:width] + by_end[:, width:, last - width + 1 : last]
+        value, way = ways.max(-1)
+        value = value + scores.diagonal(width, 1, 2)
+        by_start[:, :n_spans, width] = value
+        by_end[:, width:, last - width] = value
+        best[:, :n_spans, width] = way + 1
+    return _follow(best.cpu().numpy(), lengths)
+
+
+def _follow(best: Int64, lengths: Int64) -> NDArray[np.float32]:
+    """Read the trees off: all nodes of one depth of all sentences at a time.
+
+    :param best: words of the left part of each span, by first word and width.
+    """
+    gaps = np.cumsum(lengths - 1) - (lengths - 1)
+    distances = np.zeros(int((lengths - 1).sum()), np.float32)
+    tree, start, width = np.arange(len(lengths)), np.zeros(len(lengths), np.int64), lengths
+    depth = 0
+    while len(tree := tree[kept := width > 1]):
+        start, width = start[kept], width[kept]
+        left = best[tree, start, width]
+        distances[gaps[tree] + start + left - 1] = -depth
+        tree = np.concatenate([tree, tree])
+        start = np.concatenate([start, start + left])
+        width = np.concatenate([left, width - left])
+        depth += 1
+    return distances
