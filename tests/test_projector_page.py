@@ -290,6 +290,7 @@ def test_every_view_is_a_button(page):
     for title in titles:
         page.page.get_by_role("radio", name=title).click()
         assert page("() => app.view.title") == title
+        page("() => { app.stale = true; app.draw(); }")
         assert page.page.locator("#views [aria-checked=true]").inner_text() == title
 
 

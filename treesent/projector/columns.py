@@ -61,7 +61,7 @@ def clusters(names: Sequence[str], matrix: Float32, n_clusters: int = 12, seed: 
     for rank, old in enumerate(by_size):
         place[old] = rank
         members = np.flatnonzero(group == old)
-        often = np.array([i for i in members.tolist() if names[i].replace(" ", "").isalpha()], np.int64)
+        often = np.array([i for i in members.tolist() if _short(names[i])], np.int64)
         often = often[: max(3, len(often) // 4)]
         typical = often[np.argsort(-(axes[often] @ centres[old]), kind="stable")][:3]
         titles.append(", ".join(names[i] for i in typical.tolist()) or f"group {rank + 1}")
@@ -134,6 +134,11 @@ def column(name: str, values: Sequence[Any]) -> Column:
     other = len(kept) - 1
     codes = [-1 if text is None else place.get(text, other) for text in texts]
     return Column(name, np.array(codes, np.int32), categories=tuple(kept))
+
+
+def _short(name: str) -> bool:
+    """Whether a name can stand for a group."""
+    return len(name) <= 24 and name.replace(" ", "").isalpha()
 
 
 def _number(value: Any) -> float | None:

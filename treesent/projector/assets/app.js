@@ -253,8 +253,9 @@ class App extends Frames {
   setPhase(phase, smooth = false) {
     this.phase = Math.max(0, Math.min(1, phase));
     $("#time").value = this.phase;
+    if (!this.view.layout) return;
     if (smooth) this.flyToView(false, false);
-    else if (this.view.layout) {
+    else {
       this.stopFlight();
       this.places.set(this.targetPlaces());
       this.invalidate("points");
@@ -288,12 +289,12 @@ class App extends Frames {
   }
 }
 
-/** Places by cosine; without a second formula, frequent names stand above rare ones. */
+/** Places by cosine; without a second formula, frequent words stand above rare ones, and phrases are spread. */
 function axisPlaces(app, vectors, [first, second]) {
   const across = vectors.cosines(vectors.sum(first.terms));
   const up = second.terms.length
     ? vectors.cosines(vectors.sum(second.terms))
-    : Float32Array.from({ length: app.count }, (_, i) => 0.5 - (i / app.count) ** 0.4);
+    : Float32Array.from({ length: app.count }, (_, i) => 0.5 - (app.kind === "words" ? (i / app.count) ** 0.4 : (i * 0.618034) % 1));
   const { width, height } = app.camera;
   const largestOf = (values) => Math.max(1e-6, values.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
   const [sx, sy] = [Math.max(1, (0.9 * width) / height) / largestOf(across), 1 / largestOf(up)];

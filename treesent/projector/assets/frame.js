@@ -41,6 +41,7 @@ class Frames {
   }
 
   targetPlaces() {
+    if (!this.view.layout) return this.places; // the axes before their first formula
     const { places, after } = this.view.layout;
     const { phase } = this;
     if (!after || !phase) return places;
@@ -51,7 +52,7 @@ class Frames {
   flyToView(instant, refit = true) {
     const { camera } = this;
     const { layout, solid } = this.view;
-    layout.frame ??= frameOf(layout.places);
+    layout.frame ??= frameOf(layout.after ? Float32Array.from([...layout.places, ...layout.after]) : layout.places);
     const turn = solid ? 1 : 0;
     const goal = refit ? camera.fitted(layout.frame, turn) : { x: camera.x, y: camera.y, scale: camera.scale, turn };
     this.#begin(goal, this.targetPlaces(), layout.frame, instant);

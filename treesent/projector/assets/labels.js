@@ -70,7 +70,7 @@ class Labels {
       const y = scene.ys[i];
       if (!(x > -60 && x < scene.width + 60 && y > -20 && y < scene.height + 20)) return false;
       const w = this.width(i, size, weight);
-      const gap = force === "always" ? scene.radius + 11 : scene.radius + 4;
+      const gap = force === "always" ? scene.radius + 11 : scene.radius + (scene.bright ? 7 : 4);
       const h = size * 1.1;
       const spots = [
         [x + gap, y - h / 2],

@@ -28,7 +28,8 @@ async function boot() {
   makeKeys(app);
   app.setTool("pan");
   app.setTheme(app.theme);
-  app.setColour((columns.find(({ name }) => name === "sentiment") ?? columns.find(({ name }) => name === "cluster") ?? columns[0])?.name ?? "");
+  const telling = [app.hasAfter ? "moved" : "", "sentiment", "cluster"];
+  app.setColour(telling.find((name) => columns.some((column) => column.name === name)) ?? columns[0]?.name ?? "");
   app.resize();
   app.setView(app.view.key, true);
   $("#phase").hidden = !app.hasAfter;
@@ -43,6 +44,7 @@ async function boot() {
   app.tables.before = await readVectors(header.vectors, count);
   if (header.after) app.tables.after = await readVectors(header.after, count);
   if (location.hash.length > 1) restore(app, location.hash);
+  else if (app.view.key === "axes") app.setView("axes");
   else if (app.focus?.kind === "point") app.select(app.focus.index, false);
   window.addEventListener("hashchange", () => location.hash.slice(1) !== app.link && restore(app, location.hash));
   app.times = { opened, complete: performance.now() };

@@ -37,15 +37,15 @@ function drawNeighbours(context, app, scene, theme) {
 
 /** From where a word was to where it is, for the words in focus, or those that moved most. */
 function drawWays(context, app, scene, theme) {
-  if (!app.phase) return;
+  if (!app.phase || !app.view.layout) return;
   const chosen = app.focus ? app.brightList : app.movers;
   const was = app.projected(0);
-  context.lineWidth = app.focus ? 1.6 : 1.1;
-  for (const i of chosen.slice(0, 240)) {
+  context.lineWidth = app.focus ? 1.6 : 1;
+  for (const i of chosen.slice(0, app.focus ? 240 : 90)) {
     if (!scene.shown[i]) continue;
     const line = context.createLinearGradient(was.xs[i], was.ys[i], scene.xs[i], scene.ys[i]);
     line.addColorStop(0, `${theme.accent}00`);
-    line.addColorStop(1, `${theme.accent}cc`);
+    line.addColorStop(1, `${theme.accent}${app.focus ? "cc" : "88"}`);
     context.strokeStyle = line;
     context.beginPath();
     context.moveTo(was.xs[i], was.ys[i]);
