@@ -27,7 +27,7 @@ def inside(scores: Tensor, lengths: Tensor) -> Tensor:
     """
     bounds = scores.shape[1]
     last = bounds - 1
-    # The value of the span of w words from i to j is by_start[:, i, w] and by_end[:, j, last - w] too, so that
+    # The value of the span of w words from i to j is by_start[:, i, w] and by_end[:, j, last - w], so that
     # all the ways to split the spans of one width are two slices.
     by_start, by_end = scores.new_zeros(scores.shape), scores.new_zeros(scores.shape)
     for width in range(2, bounds):

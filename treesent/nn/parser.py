@@ -12,7 +12,6 @@ function of the word alone, done once per distinct word.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
