@@ -24,9 +24,16 @@ OPTIONS = {
     "plain": {},
     "leaf": {"leaf": 6},
     "encoder": {"encoder_hidden": 2},
+    "units": {"projection": 3, "encoder": "sru", "encoder_hidden": 2, "encoder_layers": 2},
     "dropout": {"input_dropout": 0.4, "output_dropout": 0.3},
     "variational": {"recurrent_dropout": 0.5},
-    "everything": {"leaf": 6, "encoder_hidden": 2, "input_dropout": 0.4, "recurrent_dropout": 0.5},
+    "everything": {
+        "leaf": 6,
+        "encoder_hidden": 2,
+        "encoder_dropout": 0.2,
+        "input_dropout": 0.4,
+        "recurrent_dropout": 0.5,
+    },
 }
 
 

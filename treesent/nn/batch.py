@@ -107,6 +107,7 @@ class ForestBatch:
     :param unpacked: place of each word in the packed sequences. *Shape:* (n_words,)
     :param batch_sizes: sentences that have a word at each step, on the host, as ``PackedSequence`` wants.
         *Shape:* (steps,)
+    :param sizes: the same as plain integers. *Shape:* (steps,)
     :param extra: vectors of words outside the table, which rows from its end on point to.
         *Shape:* (n_extra, width)
     """
@@ -127,6 +128,7 @@ class ForestBatch:
     batch_sizes: Tensor
     sides: tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
     levels: tuple[int, ...]
+    sizes: tuple[int, ...]
     blocks: tuple[Block, ...]
     extra: Tensor | None = None
 
@@ -225,6 +227,7 @@ class ForestBatch:
             batch_sizes=torch.from_numpy(batch_sizes),
             sides=(tuple(left), tuple(right)),
             levels=forest.levels,
+            sizes=tuple(batch_sizes.tolist()),
             blocks=blocks(forest),
             extra=None if extra is None else torch.from_numpy(np.array(extra)).to(device),
         )

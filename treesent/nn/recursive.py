@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence
 
 from treesent.errors import RecipeError
 from treesent.nn.batch import ForestBatch
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.encoder import ENCODERS, Encoder
 from treesent.nn.levels import Composition, weight_block
 from treesent.nn.tree_lstm import BinaryTreeLSTM
 
@@ -25,7 +25,10 @@ class TreeLSTMConfig:
     :param projection: width to which a linear layer brings the vectors first, 0 for none: a reduction of the
         table that is learned with the task. :func:`fold_projection` moves it into the table.
     :param leaf: width of a tanh layer between vectors and tree, 0 for none.
-    :param encoder_hidden: width of each direction of a bidirectional LSTM under the leaves, 0 for none.
+    :param encoder: kind of the bidirectional recurrent network under the leaves, ``lstm`` or ``sru``.
+    :param encoder_hidden: width of each of its directions, 0 for no encoder.
+    :param encoder_layers: how many layers it has.
+    :param encoder_dropout: share of the output of each of its layers that is dropped.
     :param input_dropout: share of the leaf input that is dropped.
     :param recurrent_dropout: share of the children's hidden states that is dropped, one mask a tree.
     :param output_dropout: share of the hidden states that is dropped before the softmax layer.
@@ -35,16 +38,27 @@ class TreeLSTMConfig:
     hidden: int = 150
     projection: int = 0
     leaf: int = 0
+    encoder: str = "lstm"
     encoder_hidden: int = 0
+    encoder_layers: int = 1
+    encoder_dropout: float = 0.0
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
     output_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (("hidden", 1), ("projection", 0), ("leaf", 0), ("encoder_hidden", 0)):
+        for name, least in (
+            ("hidden", 1),
+            ("projection", 0),
+            ("leaf", 0),
+            ("encoder_hidden", 0),
+            ("encoder_layers", 1),
+        ):
             if getattr(self, name) < least:
                 raise RecipeError(f"{name} is {getattr(self, name)}; give {least} or more")
-        for name in ("input_dropout", "recurrent_dropout", "output_dropout"):
+        if self.encoder not in ENCODERS:
+            raise RecipeError(f"encoder is {self.encoder!r}; give one of {', '.join(map(repr, ENCODERS))}")
+        for name in ("encoder_dropout", "input_dropout", "recurrent_dropout", "output_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; give a share from 0 up to, but not, 1")
 
@@ -99,7 +113,7 @@ class RecursiveClassifier(nn.Module):
         *,
         projection: nn.Linear | None = None,
         leaf: nn.Module | None = None,
-        encoder: nn.LSTM | None = None,
+        encoder: Encoder | None = None,
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         output_dropout: float = 0.0,
@@ -132,7 +146,7 @@ class RecursiveClassifier(nn.Module):
         if self.leaf is not None:
             vectors = self.leaf(vectors)
         if self.encoder is not None:
-            vectors = encode(self.encoder, vectors, batch)
+            vectors = self.encoder(vectors, batch, generator)
         elif not share:
             vectors = vectors.index_select(0, batch.inverse)
         mask = None
@@ -151,20 +165,6 @@ class RecursiveClassifier(nn.Module):
         if not self.training or not rate:
             return states
         return states * dropout_mask(tuple(states.shape), rate, states, generator)
-
-
-def encode(encoder: nn.LSTM, vectors: Tensor, batch: ForestBatch) -> Tensor:
-    """Run a recurrent network over the sentences, packed without padding and without waiting for the device.
-
-    :param encoder: a (bidirectional) LSTM.
-    :param vectors: of the distinct words. *Shape:* (n_distinct, width)
-    :param batch: the sentences.
-    :return: its output at each word. *Shape:* (n_words, 2 * encoder_hidden)
-    """
-    data = vectors.index_select(0, batch.inverse.index_select(0, batch.packed))
-    output, _ = encoder(PackedSequence(data, batch.batch_sizes))
-    states: Tensor = output.data.index_select(0, batch.unpacked)
-    return states
 
 
 def build(
@@ -190,9 +190,11 @@ def build(
     if config.leaf:
         leaf = nn.Sequential(_linear(width, config.leaf, generator), nn.Tanh())
         width = config.leaf
-    encoder: nn.LSTM | None = None
+    encoder: Encoder | None = None
     if config.encoder_hidden:
-        encoder = _lstm(width, config.encoder_hidden, generator)
+        encoder = ENCODERS[config.encoder](
+            width, config.encoder_hidden, config.encoder_layers, config.encoder_dropout, generator
+        )
         width = 2 * config.encoder_hidden
     return RecursiveClassifier(
         BinaryTreeLSTM(width, config.hidden, generator),
@@ -232,13 +234,4 @@ def _linear(width: int, hidden: int, generator: torch.Generator | None, bias: bo
         nn.init.xavier_uniform_(layer.weight, generator=generator)
         if bias:
             layer.bias.zero_()
-    return layer
-
-
-def _lstm(width: int, hidden: int, generator: torch.Generator | None) -> nn.LSTM:
-    """Bidirectional LSTM whose weights the generator fixes."""
-    layer = nn.LSTM(width, hidden, bidirectional=True, device="meta").to_empty(device="cpu")
-    with torch.no_grad():
-        for weight in layer.parameters():
-            nn.init.uniform_(weight, -(hidden**-0.5), hidden**-0.5, generator=generator)
     return layer
