@@ -116,12 +116,18 @@ class NetworkShim(PyTorchShim):
         super().finish_update(optimizer)
 
 
-def weights_to_bytes(network: torch.nn.Module) -> bytes:
-    """The network's weights as safetensors, without the vectors, whose owner saves them."""
+def weights_to_bytes(network: torch.nn.Module, half: bool = False) -> bytes:
+    """The network's weights as safetensors, without the vectors, whose owner saves them.
+
+    :param network: the network.
+    :param half: store floating point numbers in half precision.
+    """
     from safetensors.torch import save
 
-    state = network.state_dict().items()
-    return bytes(save({k: v.detach().cpu().contiguous() for k, v in state if not k.startswith("embedding.")}))
+    state = {k: v.detach().cpu() for k, v in network.state_dict().items() if not k.startswith("embedding.")}
+    if half:
+        state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    return bytes(save({k: v.contiguous() for k, v in state.items()}))
 
 
 def weights_from_bytes(

@@ -77,7 +77,9 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
-    (folder / WEIGHTS).write_bytes(weights_to_bytes(model.network))
+    # A table in fewer bits says that size matters.
+    half = model.table.matrix.dtype != np.float32
+    (folder / WEIGHTS).write_bytes(weights_to_bytes(model.network, half))
     (folder / PARSER).unlink(missing_ok=True)
     if model.parser is not None:
         model.parser.save(folder / PARSER)

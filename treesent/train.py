@@ -19,6 +19,7 @@ from treesent.paths import recipe_path
 from treesent.pipeline_io import SentimentModel, check_classes
 from treesent.train_parser import PARSER, PARSER_FILE, parser_config, read_parser, train_parser, write_parser
 from treesent.training.bracket_score import BracketScores
+from treesent.training.compact import fold_projection, round_table, round_weights
 from treesent.training.device import choose_device
 from treesent.training.evaluation import evaluate_trees
 from treesent.training.loop import Data, Progress, fit, stream
@@ -119,6 +120,9 @@ def train(
     network = network.to("cpu")
     if settings.training.tune_vectors:
         table = working.tuned(network.embedding.table.detach().numpy())
+    table = round_table(fold_projection(network, table), settings.training.save_precision)
+    if table.matrix.dtype != np.float32:
+        round_weights(network)
     network.embedding = VectorEmbedding(table.matrix, table.scale)
     dev = evaluate_trees(network, table, dev_trees, settings.labels.polarity)
     model = _model(settings, network, table)
@@ -137,7 +141,8 @@ def _generator(seed: int) -> Any:
 
 def _model(recipe: Recipe, network: Any, table: VectorTable) -> SentimentModel:
     labels = recipe.labels
-    return SentimentModel(network.eval(), dict(recipe.model), table, labels.names, labels.polarity)
+    block = {**recipe.model, "projection": 0} if "projection" in recipe.model else dict(recipe.model)
+    return SentimentModel(network.eval(), block, table, labels.names, labels.polarity)
 
 
 def _check_metric(recipe: Recipe) -> None:

@@ -111,6 +111,8 @@ class TrainingConfig:
     eval_batch_size: int = 256
     tune_vectors: bool = False
     """Train the word vectors too, row by row."""
+    save_precision: Literal["float32", "float16", "int8"] = "float32"
+    """Of the vectors in the pipeline that is written; in fewer bits, its weights are in half precision."""
     clip_norm: float = 5.0
     """Largest norm of all gradients together; 0 for no limit."""
     clip_value: float = 0.0
