@@ -39,8 +39,10 @@ def round_table(table: VectorTable, precision: Precision) -> VectorTable:
 
 
 def round_weights(network: "torch.nn.Module") -> None:
-    """Round weights to half precision, in which :func:`treesent.pipeline_io.save_model` stores them beside a
-    table in fewer bits, so that what is evaluated is what is saved.
+    """Round weights to half precision.
+
+    :func:`treesent.pipeline_io.save_model` stores them so beside a
+    table in fewer bits: what is evaluated is then what is saved.
 
     :param network: changed in place; its vectors stay as they are.
     """
