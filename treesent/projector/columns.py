@@ -138,7 +138,9 @@ def column(name: str, values: Sequence[Any]) -> Column:
 
 def _short(name: str) -> bool:
     """Whether a name can stand for a group."""
-    return len(name) <= 24 and name.replace(" ", "").isalpha()
+    from spacy.lang.en.stop_words import STOP_WORDS
+
+    return 2 < len(name) <= 24 and name.replace(" ", "").isalpha() and name.lower() not in STOP_WORDS
 
 
 def _number(value: Any) -> float | None:

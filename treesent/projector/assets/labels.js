@@ -2,6 +2,7 @@
 
 const FONT = 'ui-sans-serif, system-ui, -apple-system, "Segoe UI", Inter, Roboto, "Noto Sans", sans-serif';
 const BUCKET = 64;
+const PART = [150, 84]; // one name for each part of the screen comes before a second for any
 
 /** Rectangles that must not overlap, in buckets of the screen. */
 class Occupied {
@@ -89,16 +90,23 @@ class Labels {
       return false;
     };
     for (const { i, size, weight, always } of first) if (!done.has(i)) put(i, size, weight, always && "always");
-    let tried = 0;
-    for (let at = 0; at < this.order.length && out.length < scene.most && tried < 4000; at++) {
-      const i = this.order[at];
-      if (!scene.shown[i] || done.has(i) || (scene.bright && !scene.bright[i])) continue;
-      if (scene.solid && scene.depths[i] < 0.05) continue;
-      const x = scene.xs[i];
-      const y = scene.ys[i];
-      if (x < -40 || x > scene.width + 40 || y < 0 || y > scene.height) continue;
-      tried++;
-      put(i, out.length < scene.most / 6 ? 14 : 12, 450);
+    // First the best name of each part of the screen, so that no part stays mute; then whatever still fits.
+    const across = Math.ceil(scene.width / PART[0]) + 1;
+    const tries = new Uint8Array(across * (Math.ceil(scene.height / PART[1]) + 1));
+    for (const pass of [0, 1]) {
+      let tried = 0;
+      for (let at = 0; at < this.order.length && out.length < scene.most && tried < 3000; at++) {
+        const i = this.order[at];
+        const x = scene.xs[i];
+        const y = scene.ys[i];
+        if (!(x >= 0 && x < scene.width && y >= 0 && y < scene.height) || !scene.shown[i]) continue;
+        if ((scene.bright && !scene.bright[i]) || (scene.solid && scene.depths[i] < 0.05) || done.has(i)) continue;
+        const part = Math.floor(y / PART[1]) * across + Math.floor(x / PART[0]);
+        if (pass === 0 && tries[part] > 4) continue;
+        tried++;
+        const placed = put(i, at < this.order.length / 100 && out.length < scene.most / 4 ? 14 : 12, 450);
+        if (pass === 0) tries[part] = placed ? 5 : tries[part] + 1;
+      }
     }
     this.placed = out;
   }

@@ -1,11 +1,11 @@
 // Discs straight into the pixels of the canvas: a hundred thousand cost a few milliseconds on any machine.
 
-const masks = new Map();
+const masks = [];
 
 /** The coverage of a disc at one of 16 offsets within a pixel: [dx, dy, 0..256, ...]. */
 function discMask(radius, sub) {
   const key = Math.round(radius * 4) * 16 + sub;
-  let mask = masks.get(key);
+  let mask = masks[key];
   if (!mask) {
     const [ox, oy] = [(sub & 3) / 4 + 0.125, (sub >> 2) / 4 + 0.125];
     const reach = Math.ceil(radius + 1);
@@ -16,7 +16,7 @@ function discMask(radius, sub) {
         if (edge > 0.02) mask.push(dx, dy, Math.round(256 * Math.min(1, edge)));
       }
     }
-    masks.set(key, (mask = Int32Array.from(mask)));
+    masks[key] = mask = Int32Array.from(mask);
   }
   return mask;
 }

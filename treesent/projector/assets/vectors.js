@@ -39,8 +39,19 @@ class Vectors {
 
   /** The cosine of a vector with every point; a point without a vector gets 0. */
   cosines(query) {
-    const out = new Float32Array(this.count);
-    this.component.forEach((k, c) => query[k] && this.#add(out, c, query[k] * this.scale[c]));
+    const { columns, count } = this;
+    const out = new Float32Array(count);
+    const weights = this.component.map((k, c) => query[k] * this.scale[c]);
+    let c = 0;
+    for (; c + 4 <= weights.length; c += 4) {
+      // Four columns a turn: the sums pass through memory a quarter as often.
+      const [w0, w1, w2, w3] = weights.slice(c, c + 4);
+      const [s0, s1, s2, s3] = [c, c + 1, c + 2, c + 3].map((column) => column * count);
+      for (let i = 0; i < count; i++) {
+        out[i] += w0 * columns[s0 + i] + w1 * columns[s1 + i] + w2 * columns[s2 + i] + w3 * columns[s3 + i];
+      }
+    }
+    for (; c < weights.length; c++) this.#add(out, c, weights[c]);
     const length = Math.hypot(...query) || 1;
     for (let i = 0; i < this.count; i++) out[i] = this.lengths[i] ? out[i] / (length * this.lengths[i]) : 0;
     return out;
