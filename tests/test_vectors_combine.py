@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from treesent.errors import VectorsError
-from treesent.vectors.combine import fill, join, reduce
+from treesent.vectors.combine import fill, join, randomise, reduce
 from treesent.vectors.fit import with_fitted_subwords
 from treesent.vectors.table import VectorTable
 
@@ -36,6 +36,28 @@ def test_a_word_that_one_table_lacks_is_guessed_there():
     np.testing.assert_allclose(
         joined.vector("playing")[4:] / joined.vector("acted")[4:], mean / b.matrix[0], rtol=1e-4
     )
+
+
+def test_missing_words_by_mean_and_at_random():
+    known = with_fitted_subwords(table([f"w{i}" for i in range(400)], 3))
+    known = VectorTable(known.words, known.matrix * np.float32([1, 5, 0.1]) + np.float32([0, 2, 0]))
+    absent = [f"x{i}" for i in range(2000)]
+    np.testing.assert_allclose(
+        fill(known, absent, "mean"), np.tile(known.matrix.mean(axis=0), (2000, 1)), rtol=1e-4
+    )
+    drawn = fill(known, ["w7", *absent], "random", seed=1)
+    np.testing.assert_array_equal(drawn[0], known.matrix[7])
+    np.testing.assert_allclose(drawn[1:].std(axis=0), known.matrix.std(axis=0), rtol=0.1)
+    np.testing.assert_array_equal(drawn, fill(known, ["w7", *absent], "random", seed=1))
+    assert not np.array_equal(drawn, fill(known, ["w7", *absent], "random", seed=2))
+
+
+def test_randomise_keeps_words_and_spread():
+    known = table([f"w{i}" for i in range(400)], 6, size=3)
+    drawn = randomise(known, 5)
+    assert drawn.words == known.words and drawn.matrix.dtype == np.float32
+    assert drawn.matrix.std() == pytest.approx(known.matrix.std(), rel=0.05)
+    assert abs(np.corrcoef(drawn.matrix.ravel(), known.matrix.ravel())[0, 1]) < 0.1
 
 
 def test_join_refuses_a_word_from_nowhere():

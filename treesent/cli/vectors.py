@@ -24,6 +24,14 @@ class Precision(StrEnum):
     int8 = "int8"
 
 
+class Missing(StrEnum):
+    """What a word gets from a table that lacks it."""
+
+    pieces = "pieces"
+    mean = "mean"
+    random = "random"
+
+
 class Duplicates(StrEnum):
     """What to do where a word stands twice."""
 
@@ -135,6 +143,9 @@ def convert(
     duplicates: Annotated[Duplicates, typer.Option(help="Where a word stands twice.")] = Duplicates.fail,
     width: Annotated[int | None, typer.Option(min=1, help="Reduce to so many principal components.")] = None,
     subwords: Annotated[int, typer.Option(min=0, help="Fit so many word pieces for unknown words.")] = 0,
+    randomise: Annotated[
+        int | None, typer.Option(metavar="SEED", help="Random vectors for the same words, to compare with.")
+    ] = None,
     words: Words = None,
     member: Member = None,
     format: Annotated[
@@ -142,6 +153,7 @@ def convert(
     ] = None,
 ) -> None:
     """Read vectors, or those of a trained pipeline, and write them in another format."""
+    from treesent.vectors import combine
     from treesent.vectors.formats import read_vectors, write_vectors
 
     table = read_vectors(
@@ -153,6 +165,8 @@ def convert(
         words=words,
         member=member,
     )
+    if randomise is not None:
+        table = combine.randomise(table, randomise)
     table = _finish(table, width, subwords, precision)
     write_vectors(table, output, format)
     typer.echo(f"{output}: {len(table)} words, width {table.width}, {table.matrix.dtype}", err=True)
@@ -172,12 +186,13 @@ def join(
     width: Annotated[int | None, typer.Option(min=1, help="Reduce to so many principal components.")] = None,
     subwords: Annotated[int, typer.Option(min=0, help="Fit so many word pieces for unknown words.")] = 0,
     precision: Annotated[Precision, typer.Option(help="Of a folder of treesent's own.")] = Precision.float32,
+    missing: Annotated[
+        Missing, typer.Option(help="What a word gets from a table that lacks it: from its pieces, ...")
+    ] = Missing.pieces,
+    seed: Annotated[int, typer.Option(help="Of random vectors.")] = 0,
     format: Annotated[str | None, typer.Option(help="Where the name of OUT does not tell.")] = None,
 ) -> None:
-    """Put tables side by side, each at the same mean length.
-
-    A word that one table lacks gets there a vector from its pieces.
-    """
+    """Put tables side by side, each at the same mean length."""
     from treesent.vectors.combine import join as join_tables
     from treesent.vectors.combine import words_of
     from treesent.vectors.fit import with_fitted_subwords
@@ -186,12 +201,13 @@ def join(
     wanted = _vocabulary(vocabulary)
     tables = [read_vectors(_vectors_of(path), vocabulary=wanted, lower=True) for path in vectors]
     names = words_of(tables)[:most_frequent]
-    tables = [table if table.subwords is not None else with_fitted_subwords(table) for table in tables]
+    if missing is Missing.pieces:
+        tables = [table if table.subwords is not None else with_fitted_subwords(table) for table in tables]
     if transformer is not None:
         from treesent.vectors.transformer import read_transformer
 
         tables.append(read_transformer(transformer, names))
-    table = _finish(join_tables(tables, names), width, subwords, precision)
+    table = _finish(join_tables(tables, names, missing.value, seed), width, subwords, precision)
     write_vectors(table, output, format)
     typer.echo(f"{output}: {len(table)} words, width {table.width}, {table.matrix.dtype}", err=True)
 

@@ -23,6 +23,7 @@ from treesent.trees.brackets import read_trees
 from treesent.vectors import combine
 from treesent.vectors.fit import SubwordSettings, with_fitted_subwords
 from treesent.vectors.formats import read_vectors
+from treesent.vectors.health import require_apart
 from treesent.vectors.table import VectorTable, normalise
 
 NAMES = ("treesent.VectorFile.v1", "treesent.JoinVectors.v1")
@@ -47,6 +48,7 @@ def load_vectors(block: Mapping[str, Any]) -> VectorTable:
         raise RecipeError(f"[vectors]: {' '.join(str(error).split())}") from error
     if not isinstance(table, VectorTable):
         raise RecipeError(f"[vectors] gives {type(table).__name__}; expected a VectorTable")
+    require_apart(table, "[vectors]")
     return table
 
 

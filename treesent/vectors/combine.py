@@ -1,6 +1,7 @@
 """Put tables together: join side by side, reduce by principal components."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,20 +10,27 @@ from treesent.errors import VectorsError
 from treesent.vectors.table import VectorTable
 
 Float32 = npt.NDArray[np.float32]
+Missing = Literal["pieces", "mean", "random"]
 
 
-def join(tables: Sequence[VectorTable], vocabulary: Sequence[str] | None = None) -> VectorTable:
+def join(
+    tables: Sequence[VectorTable],
+    vocabulary: Sequence[str] | None = None,
+    missing: Missing = "pieces",
+    seed: int = 0,
+) -> VectorTable:
     """One table whose rows are the tables' rows side by side, each block scaled to the same mean length.
 
-    A word that one table lacks gets there what that table makes of an unknown word: a vector from its pieces
-    where the table has subwords, else the mean of the table. Scaling keeps a table with large numbers from
-    drowning the others, in the network's first layer as much as in :func:`reduce`.
+    A word that one table lacks gets there what :func:`fill` says. Scaling keeps a table with large numbers
+    from drowning the others, in the network's first layer as much as in :func:`reduce`.
 
     :param tables: at least one.
     :param vocabulary: distinct normalised words, the most frequent first; by default every word of every
         table, ordered by its best rank in any of them.
-    :returns: *Shape:* ``(n_words, sum of the widths)``, float32, in units in which every block's rows have a
-        mean length of 1.
+    :param missing: see :func:`fill`.
+    :param seed: of random vectors.
+    :returns: *Shape:* ``(n_words, sum of the widths)``, float32. The common length is such that a number is
+        about 1 in size, as the first weights and the learning rates of networks expect.
     :raises VectorsError: where a word of the vocabulary is in no table.
     """
     if not tables:
@@ -32,26 +40,47 @@ def join(tables: Sequence[VectorTable], vocabulary: Sequence[str] | None = None)
     if nowhere.any():
         word = words[int(np.argmax(nowhere))]
         raise VectorsError(f"{int(nowhere.sum())} words, {word!r} the first, are in no table: leave them out")
-    matrix = np.empty((len(words), sum(table.width for table in tables)), np.float32)
+    width = sum(table.width for table in tables)
+    length = np.sqrt(width / len(tables))
+    matrix = np.empty((len(words), width), np.float32)
     start = 0
     for table in tables:
         block = matrix[:, start : start + table.width]
-        block[:] = fill(table, words)
-        block /= np.linalg.norm(block, axis=1).mean() or 1.0
+        block[:] = fill(table, words, missing, seed)
+        block *= length / (np.linalg.norm(block, axis=1).mean() or 1.0)
         start += table.width
     return VectorTable(words, matrix)
 
 
-def fill(table: VectorTable, words: Sequence[str]) -> Float32:
-    """Vectors of words: the table's rows, and what it makes of the words it lacks.
+def fill(table: VectorTable, words: Sequence[str], missing: Missing = "pieces", seed: int = 0) -> Float32:
+    """Vectors of words: the table's rows, and something for the words it lacks.
 
+    :param missing: ``"pieces"``: what the table makes of an unknown word, from its subwords where it has
+        them, else the mean; ``"mean"``: the mean of the table; ``"random"``: a normal draw with the mean and
+        the spread of each column.
+    :param seed: of the draw.
     :returns: *Shape:* ``(n_words, width)``.
     """
+    table = table if missing == "pieces" else table.with_subwords(None)
     found = table.lookup(words)
     matrix = np.empty((len(words), table.width), np.float32)
     matrix[~found.unknown] = table.dense(found.rows[~found.unknown])
     matrix[found.unknown] = found.extra[found.rows[found.unknown] - len(table)]
+    if missing == "random":
+        rows = table.dense()
+        draw = np.random.default_rng(seed).standard_normal((int(found.unknown.sum()), table.width))
+        matrix[found.unknown] = rows.mean(axis=0) + rows.std(axis=0) * draw.astype(np.float32)
     return matrix
+
+
+def randomise(table: VectorTable, seed: int = 0) -> VectorTable:
+    """Random vectors for the same words, as spread as the table's: what vectors are to be compared with.
+
+    :param seed: of the draw.
+    """
+    rows = table.dense()
+    draw = np.random.default_rng(seed).standard_normal(rows.shape, dtype=np.float32)
+    return VectorTable(table.words, rows.std() * draw)
 
 
 def reduce(table: VectorTable, width: int) -> VectorTable:

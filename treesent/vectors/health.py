@@ -35,14 +35,7 @@ class Health:
     def problem(self) -> str | None:
         """Why the table should not be used for sentiment, and what to do; None where it is fit."""
         if self.merged:
-            pairs = ", ".join(f"{a!r} and {b!r}" for a, b in self.merged[:3])
-            return (
-                f"{pairs} have one and the same vector: no network can tell them apart. The table was pruned "
-                "by merging rows, as spaCy's md tables are (spaCy issues 10903 and 10985): take an unpruned "
-                "one, such as GloVe 6B (python -m treesent vectors download)"
-            )
-        if len(self.missing) == len(TELLING):
-            return f"none of {', '.join(TELLING)} is in the table: is it of another language?"
+            return _explain(self.merged)
         if self.zero_rows > self.n_words // 2:
             return f"{self.zero_rows} of {self.n_words} rows are zero: the table was not filled"
         return None
@@ -73,16 +66,28 @@ def check_health(table: VectorTable, telling: Sequence[str] = TELLING) -> Health
     )
 
 
-def require_health(table: VectorTable, source: str = "the table") -> Health:
-    """Refuse a table on which no sentiment can be learned.
+def require_apart(table: VectorTable, source: str = "the table", telling: Sequence[str] = TELLING) -> None:
+    """Refuse a table that gives words of opposite sentiment one row; looks at a few rows only.
 
     :param source: what to call it in the message.
-    :raises VectorsError: with the reason, where :attr:`Health.problem` has one.
+    :param telling: words that must be apart.
+    :raises VectorsError: with the reason.
     """
-    health = check_health(table)
-    if health.problem is not None:
-        raise VectorsError(f"{source}: {health.problem}")
-    return health
+    rows = {word: table.row(word) for word in telling}
+    known = {word: table.dense(slice(row, row + 1)) for word, row in rows.items() if row >= 0}
+    pairs = combinations(known, 2)
+    merged = tuple((a, b) for a, b in pairs if np.array_equal(known[a], known[b]))
+    if merged:
+        raise VectorsError(f"{source}: {_explain(merged)}")
+
+
+def _explain(merged: tuple[tuple[str, str], ...]) -> str:
+    pairs = ", ".join(f"{a!r} and {b!r}" for a, b in merged[:3])
+    return (
+        f"{pairs} have one and the same vector: no network can tell them apart. The table was pruned "
+        "by merging rows, as spaCy's md tables are (spaCy issues 10903 and 10985): take an unpruned "
+        "one, such as GloVe 6B (python -m treesent vectors download)"
+    )
 
 
 def _cosine(
