@@ -286,6 +286,15 @@ def test_nan_is_named(table, tmp_path):
         write(Points(tuple(table.words), matrix), tmp_path / "m.html", "m", "", QUIET)
 
 
+@pytest.mark.parametrize(
+    "matrix", [np.zeros((6, 4)), np.ones((6, 4)), np.eye(6, 1)], ids=["zero", "equal", "narrow"]
+)
+def test_degenerate_tables_are_drawn(tmp_path, matrix):
+    table = VectorTable(list("abcdef"), matrix.astype(np.float32))
+    out = project(table, tmp_path / "m.html", options=QUIET)
+    assert header(out.read_text(encoding="utf-8"))["count"] == 6
+
+
 def test_serve_gives_the_page_and_nothing_else():
     server = make_server("<title>ä</title>".encode())
     thread = threading.Thread(target=server.serve_forever)

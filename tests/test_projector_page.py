@@ -473,6 +473,16 @@ def test_a_group_can_be_hidden(page):
     assert page.page.locator("#scale li button").first.get_attribute("aria-pressed") == "false"
 
 
+def test_a_group_can_be_shown_alone_and_keeps_the_focus(page):
+    page("() => app.setColour('cluster')")
+    button = page.page.locator("#scale li button").nth(1)
+    button.dblclick()
+    assert page("() => [...app.hidden].sort()") == [0, 2, 3, 4]
+    button.focus()
+    page.page.keyboard.press("Enter")
+    assert page("() => document.activeElement.getAttribute('aria-pressed')") == "false"
+
+
 def test_colours_follow_the_column(page):
     page.page.select_option("#colour", "frequency rank")
     assert len(set(page("() => [...app.colour]"))) > 50

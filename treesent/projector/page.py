@@ -58,7 +58,7 @@ def render(points: Points, layouts: Sequence[Layout], title: str, source: str = 
         "kind": points.kind,
         "count": len(points.names),
         "width": points.matrix.shape[1],
-        "names": add("names", json.dumps(points.names, ensure_ascii=False).encode()),
+        "names": add("names", json.dumps(points.names).encode()),
         "order": add("order", label_order(points).astype("<i4").tobytes()),
         "layouts": [_layout(layout, add) for layout in layouts],
         "columns": [_column(i, column, add) for i, column in enumerate(points.columns)],

@@ -134,7 +134,7 @@ class App extends Frames {
     this.step = (this.step + step + this.near.length + (this.step < 0 && step < 0 ? 1 : 0)) % this.near.length;
     const { index, cosine } = this.near[this.step];
     this.setHover(index);
-    showPanel(this);
+    $("#panel").querySelectorAll(".near button").forEach((button, at) => button.classList.toggle("on", at === this.step));
     say(`${this.names[index]}, cosine ${figure(cosine)}`);
   }
 
@@ -169,6 +169,7 @@ class App extends Frames {
     this.column = column;
     this.scale = column && scaleOf(column);
     this.colour = colours(column, this.scale, this.theme, this.count);
+    showLegend(this);
     this.#filter();
     showPanel(this);
   }
@@ -190,7 +191,7 @@ class App extends Frames {
   #filter() {
     this.shown.fill(1);
     if (this.hidden.size) for (let i = 0; i < this.count; i++) if (this.hidden.has(this.column.values[i])) this.shown[i] = 0;
-    showLegend(this);
+    markGroups(this);
     this.invalidate("points");
   }
 
@@ -205,6 +206,7 @@ class App extends Frames {
     this.setPhase(table === "after" ? 1 : 0, true);
     if (this.focus?.kind === "point") this.select(this.focus.index, false);
     if (this.focus?.kind === "formula") this.ask(this.focus.text, false);
+    $("#panel [aria-pressed='true']")?.focus(); // the card was made anew
   }
 
   setView(key, instant = false) {

@@ -20,6 +20,11 @@ function showLegend(app) {
   drawHistogram(app, canvas);
 }
 
+/** Say which groups are shown; the buttons stay, and with them the keyboard's focus. */
+function markGroups(app) {
+  $("#scale").querySelectorAll("li button").forEach((button, k) => button.setAttribute("aria-pressed", String(!app.hidden.has(k))));
+}
+
 function drawHistogram(app, canvas) {
   const ratio = devicePixelRatio || 1;
   const bins = new Float32Array(37);

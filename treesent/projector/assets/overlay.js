@@ -124,6 +124,7 @@ function drawLasso(context, app, theme) {
 function drawHover(context, app, scene) {
   const i = app.hover;
   if (i < 0 || !scene.shown[i]) return;
+  if (scene.xs[i] < 0 || scene.ys[i] < 0 || scene.xs[i] > scene.width || scene.ys[i] > scene.height) return;
   const theme = THEMES[scene.theme];
   ring(context, scene, i, theme.ink, 1.6, 3);
   const name = app.labels.text(i);
