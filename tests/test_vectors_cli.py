@@ -67,7 +67,9 @@ def test_randomised_vectors_and_missing_words(tmp_path):
     join = ("join", tmp_path / "a.vec", tmp_path / "b.vec", "-o", tmp_path / "j", "--missing", "mean")
     assert vectors(*join).exit_code == 0
     joined = VectorTable.load(tmp_path / "j")
-    scale = np.linalg.norm(fill(read_vectors(tmp_path / "b.vec"), joined.words), axis=1).mean()
+    scale = np.linalg.norm(fill(read_vectors(tmp_path / "b.vec"), joined.words), axis=1).mean() / np.sqrt(
+        12 / 2
+    )
     mean = read_vectors(tmp_path / "b.vec").matrix.mean(axis=0)
     np.testing.assert_allclose(joined.vector("good")[6:] * scale, mean, rtol=1e-4)
 

@@ -16,10 +16,13 @@ def test_join_sets_rows_side_by_side_at_one_length():
     a, b = table(["x", "y", "z"], 4, size=100), table(["z", "x", "w"], 6, 1, size=0.01)
     joined = join([a, b], ["z", "x"])
     assert joined.words == ["z", "x"] and joined.width == 10
+    length = np.sqrt(10 / 2)  # ten numbers in two blocks: each number about 1 in size
     for block, source in ((joined.matrix[:, :4], a), (joined.matrix[:, 4:], b)):
-        np.testing.assert_allclose(np.linalg.norm(block, axis=1).mean(), 1, rtol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(block, axis=1).mean(), np.sqrt(10 / 2), rtol=1e-5)
         rows = source.dense(source.rows(["z", "x"]))
-        np.testing.assert_allclose(block, rows / np.linalg.norm(rows, axis=1).mean(), rtol=1e-5)
+        expected = np.sqrt(10 / 2) * rows / np.linalg.norm(rows, axis=1).mean()
+        np.testing.assert_allclose(block, expected, rtol=1e-5)
+    np.testing.assert_allclose((joined.matrix**2).mean(), 1, rtol=0.3)
 
 
 def test_join_takes_every_word_by_its_best_rank():
@@ -30,7 +33,7 @@ def test_join_takes_every_word_by_its_best_rank():
 def test_a_word_that_one_table_lacks_is_guessed_there():
     a, b = with_fitted_subwords(table(["playing", "played", "acting", "y"], 4)), table(["acted", "y"], 3)
     joined = join([a, b], ["acted", "playing"])
-    scale = np.linalg.norm(fill(a, ["acted", "playing"]), axis=1).mean()
+    scale = np.linalg.norm(fill(a, ["acted", "playing"]), axis=1).mean() / np.sqrt(7 / 2)
     np.testing.assert_allclose(joined.vector("acted")[:4] * scale, a.guess(["acted"])[0], rtol=1e-4)
     mean = b.matrix.mean(axis=0)
     np.testing.assert_allclose(

@@ -339,6 +339,13 @@ def test_words_and_rows_that_do_not_match(tmp_path):
     (tmp_path / "m.txt").write_text("a\nb\n")
     with pytest.raises(VectorsError, match=r"m\.txt has 2 words, .*m\.npy has 3 rows"):
         read_vectors(tmp_path / "m.npy")
+    (tmp_path / "m.txt").write_text("a\nb\na\n")
+    with pytest.raises(VectorsError, match=r"m\.npy: the word 'a' stands in rows 0 and 2"):
+        read_vectors(tmp_path / "m.npy")
+    (tmp_path / "m.txt").write_text("a\nb\nc\n")
+    np.save(tmp_path / "m.npy", np.array([[1], [np.inf], [1]], np.float32))
+    with pytest.raises(VectorsError, match=r"m\.npy: row 1 .'b'. holds NaN or infinity"):
+        read_vectors(tmp_path / "m.npy")
     np.save(tmp_path / "m.npy", np.array(["a"]))
     with pytest.raises(VectorsError, match="not float rows"):
         read_vectors(tmp_path / "m.npy")

@@ -104,8 +104,8 @@ def download_source(source: Source, folder: str | Path, report: Report | None = 
     except (OSError, ValueError, HTTPException) as error:
         raise VectorsError(
             f"gensim.downloader cannot fetch {source.gensim!r} ({error}). Without a network, run "
-            f"gensim.downloader.load({source.gensim!r}) where there is one, and copy the folder "
-            f"{gensim.downloader.BASE_DIR}/{source.gensim} here"
+            f"gensim.downloader.load({source.gensim!r}) where there is one, and copy its "
+            f"{gensim.downloader.BASE_DIR} (information.json and the vectors' folder) to the same place here"
         ) from error
     digest = file_hash(path)
     _compare(path, digest, source.sha256)

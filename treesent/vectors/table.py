@@ -133,8 +133,7 @@ class VectorTable:
         )
 
     def _check_finite(self) -> None:
-        # A memory-mapped file is not read through here: its pages stay on disk until somebody asks.
-        if self.matrix.dtype == np.int8 or isinstance(self.matrix, np.memmap):
+        if self.matrix.dtype == np.int8:
             return
         for start in range(0, len(self), 1 << 14):
             finite = np.isfinite(self.matrix[start : start + (1 << 14)]).all(axis=1)

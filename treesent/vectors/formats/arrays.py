@@ -12,7 +12,7 @@ from treesent.vectors.table import VectorTable
 
 
 def read_npy(path: Path, selection: Selection, words: Path | None) -> VectorTable:
-    """Read a matrix from ``.npy``, memory-mapped, and its words; rows nobody asks for stay on disk.
+    """Read a matrix from ``.npy``, memory-mapped, and its words.
 
     :param words: the file of words, one a row; by default the ``.txt`` or ``.parquet`` of the same name.
     """
@@ -51,7 +51,10 @@ def _together(path: Path, matrix: npt.NDArray[Any], selection: Selection, words:
         raise VectorsError(f"{source} has {len(names)} words, {path} has {len(matrix)} rows: one a row")
     if matrix.dtype not in (np.float32, np.float16):
         matrix = matrix.astype(np.float32)
-    return selection.table(names, matrix)
+    try:
+        return selection.table(names, matrix)
+    except VectorsError as error:
+        raise VectorsError(f"{path}: {error}") from error
 
 
 def read_words(path: Path) -> list[str]:
