@@ -1,6 +1,7 @@
 """From vectors, or from a text and a model, to a map: the steps in order."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from treesent.errors import ModelError, VectorsError
+from treesent.paths import pipeline_path
 from treesent.projector.columns import clusters, frequency, movement, read_columns, sentiment
 from treesent.projector.compare import compare
 from treesent.projector.export import write_parquet, write_tensorboard
@@ -157,7 +159,8 @@ def write(
 def open_table(vectors: VectorTable | str | Path, most: int | None = None) -> VectorTable:
     """Return the table that a path names.
 
-    :param vectors: a table, a file of any known format, or a trained pipeline, whose vectors are meant.
+    :param vectors: a table, a file of any known format, or a trained pipeline (its folder, or the name of a
+        packaged one), whose vectors are meant.
     :param most: read no more than the first so many words of a file.
     :raises VectorsError: where it cannot be read.
     """
@@ -165,8 +168,13 @@ def open_table(vectors: VectorTable | str | Path, most: int | None = None) -> Ve
         return vectors
     from treesent.vectors.formats import read_vectors
 
-    inside = Path(vectors) / "treesent" / "vectors"
-    return read_vectors(inside if inside.is_dir() else vectors, most_frequent=most)
+    path = Path(vectors)
+    if not path.exists():
+        # A packaged pipeline by name; read_vectors knows all other names, or says what is wrong.
+        with suppress(ModelError):
+            path = pipeline_path(vectors)
+    inside = path / "treesent" / "vectors"
+    return read_vectors(inside if inside.is_dir() else path, most_frequent=most)
 
 
 def _with_sentiment(points: Points, model: str, tell: Tell) -> Points:

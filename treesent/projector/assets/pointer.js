@@ -17,6 +17,7 @@ function makePointer(app) {
     canvas.setPointerCapture(event.pointerId);
     held.set(event.pointerId, place(event));
     app.stopFlight();
+    app.setHover(-1);
     moved = false;
     start = place(event);
     if (held.size === 2) {
