@@ -16,7 +16,6 @@ def test_join_sets_rows_side_by_side_at_one_length():
     a, b = table(["x", "y", "z"], 4, size=100), table(["z", "x", "w"], 6, 1, size=0.01)
     joined = join([a, b], ["z", "x"])
     assert joined.words == ["z", "x"] and joined.width == 10
-    length = np.sqrt(10 / 2)  # ten numbers in two blocks: each number about 1 in size
     for block, source in ((joined.matrix[:, :4], a), (joined.matrix[:, 4:], b)):
         np.testing.assert_allclose(np.linalg.norm(block, axis=1).mean(), np.sqrt(10 / 2), rtol=1e-5)
         rows = source.dense(source.rows(["z", "x"]))
