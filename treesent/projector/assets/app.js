@@ -169,9 +169,16 @@ class App extends Frames {
     this.column = column;
     this.scale = column && scaleOf(column);
     this.colour = colours(column, this.scale, this.theme, this.count);
+    this.strongLast = column?.scale === "diverging" ? this.#byStrength() : null;
     showLegend(this);
     this.#filter();
     showPanel(this);
+  }
+
+  /** On a scale about zero the strong colours are painted over the neutral ones. */
+  #byStrength() {
+    const strength = Float32Array.from(this.column.values, (value) => Math.abs(2 * this.scale.at(value) - 1) || 0);
+    return byDepth(strength, new Int32Array(this.count));
   }
 
   toggle(k) {

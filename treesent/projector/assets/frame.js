@@ -73,7 +73,7 @@ class Frames {
     const wide = camera.width > 720;
     const zoom = (0.3 * Math.min(camera.width, camera.height)) / reach;
     const least = camera.fitted(camera.frame, camera.turn > 0.5 ? 1 : 0).scale;
-    const scale = Math.max(least, Math.min(9 * least, camera.scale * zoom));
+    const scale = Math.max(least, Math.min(14 * least, camera.scale * zoom));
     const [mx, my] = camera.middle;
     const x = camera.x + (screen.xs[i] - mx) / camera.scale + (wide ? 120 / scale : 0);
     const y = camera.y - (screen.ys[i] - my) / camera.scale - (wide ? 0 : (0.15 * camera.height) / scale);
@@ -142,7 +142,7 @@ class Frames {
     const zoom = Math.max(0.5, camera.zoom);
     const radius = Math.min(7, Math.max(1.25, Math.min(4.6, 0.2 * Math.sqrt(area))) * zoom ** 0.3);
     return {
-      xs: this.screen.xs, ys: this.screen.ys, depths: this.screen.depths, order: this.order,
+      xs: this.screen.xs, ys: this.screen.ys, depths: this.screen.depths, order: camera.turn > 0.02 ? this.order : this.strongLast,
       colour: this.colour, shown: this.shown, bright: this.bright, theme: this.theme, ratio: this.ratio,
       width: camera.width, height: camera.height, radius, alpha: zoom > 3 || count < 3000 ? 0.92 : 0.8,
       solid: camera.turn > 0.02, still: this.still, most: Math.min(150, Math.round((camera.width * camera.height) / 11000)),

@@ -99,9 +99,9 @@ function drawAxisNames(context, app, scene) {
   write(`${high} →`, scene.width - right - 4, my, "right");
   if (app.axes.y) {
     const [down, up] = ends(app.axes.y);
-    write(`↑ ${up}`, mx, top + 48, "center");
+    write(`↑ ${up}`, mx, top + 58, "center");
     write(`↓ ${down}`, mx, scene.height - bottom - 8, "center");
-  } else if (app.kind === "words") write("↑ frequent", mx, top + 48, "center");
+  } else if (app.kind === "words") write("↑ frequent", mx, top + 58, "center");
   context.textAlign = "left";
 }
 

@@ -57,7 +57,7 @@ function byDepth(depths, order) {
 }
 
 /**
- * Paint all points: the dimmed first, then the bright, each from the last to the first (or far to near).
+ * Paint all points: the dimmed first, then the bright, each in the order given, or from the last to the first.
  * @param scene { xs, ys, depths, order, colour, shown, bright, radius, alpha, ratio, solid, theme }
  *   shown: 0 hidden, 1 shown; bright: null, or 1 for those that stand out.
  */
@@ -71,7 +71,7 @@ function paintPoints(pixels, width, height, scene) {
   const count = xs.length;
   for (const pass of bright ? [0, 1] : [1]) {
     for (let at = 0; at < count; at++) {
-      const i = solid ? order[at] : count - 1 - at;
+      const i = order ? order[at] : count - 1 - at;
       if (!shown[i] || (bright && bright[i] !== pass)) continue;
       const near = solid ? 3 / (3 - depths[i]) : 1;
       const radius = (pass ? (bright ? Math.max(2.6, scene.radius * 1.3) : scene.radius) : scene.radius * 0.85) * ratio * near;
