@@ -25,6 +25,7 @@ from treesent.training.evaluation import evaluate_trees
 from treesent.training.loop import Data, Progress, fit, stream
 from treesent.training.metrics import TreeScores, score_trees
 from treesent.training.recipe import Recipe, read_recipe
+from treesent.training.reparse import reparsed
 from treesent.training.vector_sources import load_vectors
 from treesent.training.vectors import WorkingVectors, working_vectors
 from treesent.vectors.table import VectorTable
@@ -98,6 +99,9 @@ def train(
     )
     table = load_vectors(settings.vectors)
     working, (train_rows, dev_rows) = working_vectors(table, [train_trees, dev_trees])
+    parser = None if settings.parser is None else read_parser(settings.parser, table.width)
+    if parser is not None and settings.corpora.reparse:
+        train_rows += reparsed(train_rows, working.matrix, parser)
     seed = settings.training.seed
     network = build_network(
         settings.model,
@@ -126,8 +130,7 @@ def train(
     network.embedding = VectorEmbedding(table.matrix, table.scale)
     dev = evaluate_trees(network, table, dev_trees, settings.labels.polarity)
     model = _model(settings, network, table)
-    if settings.parser is not None:
-        model.parser = read_parser(settings.parser, table.width)
+    model.parser = parser
     _write(output, checkpoint, model, dev)
     shutil.rmtree(checkpoint)
     return Trained(output, progress, dev)

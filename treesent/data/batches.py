@@ -77,6 +77,14 @@ class EncodedCorpus:
         """Count the trees."""
         return self.structure.n_trees
 
+    def __add__(self, other: "EncodedCorpus") -> "EncodedCorpus":
+        """Join two corpora over the same table."""
+        return EncodedCorpus(
+            Structure.concatenate([self.structure, other.structure]),
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.label, other.label]),
+        )
+
     def forest(self, trees: Int64) -> Forest:
         """Lay some of the trees out as a batch.
 

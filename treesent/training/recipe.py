@@ -38,6 +38,9 @@ class CorporaConfig:
     train: str | tuple[str, ...]
     """A file of bracketed trees, one a line, or a list of such files."""
     dev: str | tuple[str, ...]
+    reparse: bool = False
+    """Learn from every sentence of ``train`` twice: in its own tree, and in that of ``[parser]`` with the
+    labels of the constituents that both have. Users' texts come in the parser's trees."""
 
     def files(self, name: Literal["train", "dev"]) -> list[str]:
         """List the files of a corpus.
@@ -236,12 +239,15 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
     classes = read_section(LabelsConfig, labels, "labels")
     corpora = read_section(CorporaConfig, config["corpora"], "corpora")
     parser = read_section(ParserSource, config["parser"], "parser") if "parser" in config else None
-    names: tuple[Literal["train"], Literal["dev"]] = ("train", "dev")
+    if corpora.reparse and parser is None:
+        raise RecipeError("corpora.reparse is true, but there is no section [parser]; add it with a path")
     return Recipe(
         vectors=_absolute(config["vectors"], path),
         model=dict(config["model"]),
         corpora=CorporaConfig(
-            *(tuple(find_file(file, path) for file in corpora.files(name)) for name in names)
+            train=tuple(find_file(file, path) for file in corpora.files("train")),
+            dev=tuple(find_file(file, path) for file in corpora.files("dev")),
+            reparse=corpora.reparse,
         ),
         training=training,
         labels=classes,
