@@ -12,7 +12,7 @@ from treesent.errors import ModelError, RecipeError, TreesentError
 from treesent.nn.chart import depths, inside
 from treesent.nn.distance_loss import rank_loss, split_loss
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.parser import DistanceParser, ParserConfig, SentenceBatch, grid, groups
+from treesent.nn.parser import DistanceParser, ParserConfig, SentenceBatch, grid, groups, span_scores
 from treesent.training.bracket_score import score_brackets
 from treesent.training.loop import fit
 from treesent.training.parsing import ParserOnVectors, ParserTask, choices, pairs
@@ -79,8 +79,8 @@ def check_scores(parser, vectors, words):
     distances, scores = transcribed(parser, vectors[words])
     lengths = np.array([len(words)])
     with torch.inference_mode():
-        found, bounds = parser(vectors, words, SentenceBatch.from_lengths(lengths))
-        spans = parser.span_scores(bounds, torch.from_numpy(grid(lengths, np.array([0]))))
+        found, *ends = parser(vectors, words, SentenceBatch.from_lengths(lengths))
+        spans = span_scores(*ends, torch.from_numpy(grid(lengths, np.array([0]))))
     assert found.shape == (len(words) - 1,)
     np.testing.assert_allclose(found, distances, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(spans[0], scores, rtol=1e-4, atol=1e-5)
@@ -181,7 +181,7 @@ def test_long_sentences_are_split_by_distances():
     vectors, words = make_words(4 + 9)
     structure = parser.parse(vectors, words, [4, 9])
     with torch.inference_mode():
-        distances, _ = parser(vectors, words[4:], SentenceBatch.from_lengths([9]))
+        distances, *_ = parser(vectors, words[4:], SentenceBatch.from_lengths([9]))
     assert structure.take([1]) == Structure.from_distances(distances.numpy(), [9])
     assert structure.take([0]) == make_parser().parse(vectors, words[:4], [4])
 

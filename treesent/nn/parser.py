@@ -27,6 +27,7 @@ from treesent.nn.batch import packing
 from treesent.nn.chart import depths
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.levels import weight_block
+from treesent.nn.matmul import linear
 from treesent.nn.sru import BidirectionalSRU
 from treesent.trees.structure import Structure
 
@@ -144,15 +145,15 @@ class DistanceParser(nn.Module):
         inverse: Tensor,
         sentences: SentenceBatch,
         generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Look at every boundary between words, and at the two ends of each sentence.
 
         :param vectors: of the distinct words. *Shape:* (n_distinct, width)
         :param inverse: which of them each word is, in text order. *Shape:* (n_words,)
         :param sentences: where words stand.
         :param generator: where dropout masks come from in training; None for torch's own.
-        :return: the distance of every gap, *Shape:* (n_gaps,), and the state of every boundary,
-            *Shape:* (n_words + n_trees, gap), both in text order.
+        :return: the distance of every gap, *Shape:* (n_gaps,); of every boundary what it is as the start and
+            as the end of a span, *Shape of each:* (n_words + n_trees, span). All in text order.
         """
         vectors = self._drop(vectors, self.config.input_dropout, generator)
         words = inverse.index_select(0, sentences.packed)
@@ -163,24 +164,15 @@ class DistanceParser(nn.Module):
             states = self._drop(states, self.config.dropout, generator)
             states = layer(states, sentences.sizes)
         states = self._drop(states, self.config.dropout, generator)
-        before = functional.pad(functional.linear(states, self.before), (0, 0, 0, 1))
-        after = functional.pad(functional.linear(states, self.after), (0, 0, 0, 1))
+        before = functional.pad(linear(states, self.before), (0, 0, 0, 1))
+        after = functional.pad(linear(states, self.after), (0, 0, 0, 1))
         bounds = before.index_select(0, sentences.before) + after.index_select(0, sentences.after)
         bounds = self._drop(torch.relu(bounds + self.bias), self.config.dropout, generator)
-        return functional.linear(bounds.index_select(0, sentences.inner), self.output).squeeze(1), bounds
-
-    def span_scores(self, bounds: Tensor, places: Tensor) -> Tensor:
-        """Score all spans of some sentences.
-
-        :param bounds: states of boundaries. *Shape:* (n_bounds, gap)
-        :param places: of the boundaries of each sentence, see :func:`grid`. *Shape:* (n, steps + 1)
-        :return: *Shape:* (n, steps + 1, steps + 1)
-        """
-        start = functional.linear(bounds, self.start, self.start_bias)
-        end = functional.linear(bounds, self.end, self.end_bias)
-        flat = places.flatten()
-        shape = (*places.shape, self.config.span)
-        return start.index_select(0, flat).view(shape) @ end.index_select(0, flat).view(shape).transpose(1, 2)
+        return (
+            linear(bounds.index_select(0, sentences.inner), self.output).squeeze(1),
+            linear(bounds, self.start, self.start_bias),
+            linear(bounds, self.end, self.end_bias),
+        )
 
     def parse(self, vectors: Tensor, inverse: Tensor, lengths: ArrayLike, n_words: int = 8192) -> Structure:
         """Give the trees of sentences, in the order of the sentences.
@@ -210,13 +202,13 @@ class DistanceParser(nn.Module):
 
     def _distances(self, vectors: Tensor, inverse: Tensor, sentences: SentenceBatch) -> NDArray[np.float32]:
         """Distances on the host; those of sentences that a chart can hold are the order of its best tree."""
-        distances, bounds = self(vectors, inverse, sentences)
+        distances, start, end = self(vectors, inverse, sentences)
         lengths = sentences.lengths
         host: NDArray[np.float32] = distances.float().cpu().numpy()
         first = np.cumsum(lengths - 1) - (lengths - 1)
         for trees in groups(lengths, self.config.chart):
             places = torch.from_numpy(grid(lengths, trees)).to(vectors.device)
-            best = depths(self.span_scores(bounds, places), lengths[trees])
+            best = depths(span_scores(start, end, places), lengths[trees])
             sizes = lengths[trees] - 1
             before = np.cumsum(sizes) - sizes
             host[np.arange(len(best)) + np.repeat(first[trees] - before, sizes)] = best
@@ -262,6 +254,18 @@ class DistanceParser(nn.Module):
         if not self.training or not rate:
             return states
         return states * dropout_mask(tuple(states.shape), rate, states, generator)
+
+
+def span_scores(start: Tensor, end: Tensor, places: Tensor) -> Tensor:
+    """Score all spans of some sentences.
+
+    :param start: what each boundary is as the start of a span. *Shape:* (n_bounds, span)
+    :param end: what it is as the end of one. *Shape:* (n_bounds, span)
+    :param places: of the boundaries of each sentence, see :func:`grid`. *Shape:* (n, steps + 1)
+    :return: *Shape:* (n, steps + 1, steps + 1)
+    """
+    flat, shape = places.flatten(), (*places.shape, -1)
+    return start.index_select(0, flat).view(shape) @ end.index_select(0, flat).view(shape).transpose(1, 2)
 
 
 def groups(lengths: NDArray[np.int64], longest: int, room: int = 200_000) -> list[NDArray[np.int64]]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.nn.levels import weight_block
+from treesent.nn.matmul import linear
 
 
 class BidirectionalSRU(nn.Module):
@@ -47,7 +48,7 @@ class BidirectionalSRU(nn.Module):
         :param states: *Shape:* (n, width)
         :return: before the sigmoids. *Shape:* (n, columns * hidden)
         """
-        return functional.linear(states, self.weight, self.bias)
+        return linear(states, self.weight, self.bias)
 
     def forward(self, states: Tensor | None, sizes: Sequence[int], gates: Tensor | None = None) -> Tensor:
         """Run along the sentences.

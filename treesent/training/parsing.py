@@ -13,7 +13,7 @@ from treesent.data.batches import EncodedCorpus, ranges
 from treesent.nn.chart import inside
 from treesent.nn.distance_loss import rank_loss, split_loss
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.parser import DistanceParser, SentenceBatch, grid, groups
+from treesent.nn.parser import DistanceParser, SentenceBatch, grid, groups, span_scores
 from treesent.training.bracket_score import BracketScores, score_brackets
 from treesent.training.recipe import TrainingConfig
 from treesent.trees.structure import Structure
@@ -133,11 +133,11 @@ class ParserTask:
         """
         vectors = model.embedding(batch.distinct)  # type: ignore[operator]
         parser: DistanceParser = model.parser  # type: ignore[assignment]
-        distances, bounds = parser(vectors, batch.inverse, batch.sentences, generator)
+        distances, start, end = parser(vectors, batch.inverse, batch.sentences, generator)
         order = split_loss(distances, *batch.choices) + RANK_SHARE * rank_loss(distances, *batch.pairs)
         total = ORDER_SHARE * order
         for chart in batch.charts:
-            scores = parser.span_scores(bounds, chart.places).float()
+            scores = span_scores(start, end, chart.places).float()
             total = (
                 total + inside(scores, chart.lengths).sum() - scores[chart.tree, chart.start, chart.end].sum()
             )
