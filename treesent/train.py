@@ -65,7 +65,8 @@ def train(
     ``OUTPUT`` when it is whole.
 
     :param recipe: a ``.cfg``, or the name of a packaged one; see :mod:`treesent.training.recipe`.
-    :param output: the folder of the pipeline; one that is there already is replaced at the end.
+    :param output: the folder of the pipeline; one that is there already is replaced at the end, but for the
+        README.md in it.
     :param overrides: values of the recipe by dotted key.
     :param resume: go on with a run that was interrupted, to the same weights as if it had not been.
     :param overwrite: drop the checkpoint of an interrupted run.
@@ -202,6 +203,9 @@ def _write(output: Path, checkpoint: Path, model: SentimentModel, dev: TreeScore
     name = output.name if output.name.isidentifier() else "treesent"
     meta = {"name": name.removeprefix("en_"), "performance": _performance(dev)}
     write_pipeline(partial, model, meta=meta)
+    card = output / "README.md"
+    if card.is_file():
+        shutil.copy(card, partial)
     if output.exists():
         output.rename(old)
     partial.rename(output)
