@@ -238,7 +238,8 @@ class Teacher(nn.Module):
                 header = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             names = json.loads(header["names"])
-            teacher = cls(folder, Names(**{name: tuple(values) for name, values in names.items()}))
+            kinds = Names(**{name: tuple(values) for name, values in names.items()})
+            teacher = cls(folder, kinds, width=tensors["pair"].shape[1])
             teacher.load_state_dict(tensors)
         except (SafetensorError, OSError, KeyError, RuntimeError) as error:
             raise ModelError(f"{path}: no teacher, or a damaged one ({error}); train it again") from error
