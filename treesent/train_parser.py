@@ -61,6 +61,8 @@ def train_parser(
 
     if recipe.training.tune_vectors:
         raise RecipeError("training.tune_vectors is true; a parser reads vectors and leaves them as they are")
+    if recipe.training.metric != "bracket_f1":
+        raise RecipeError(f"training.metric is {recipe.training.metric!r}; a parser has 'bracket_f1' only")
     n_classes = len(recipe.labels.names)
     corpora = [read_treebank(recipe.corpora.files(name), n_classes) for name in ("train", "dev")]
     table = load_vectors(recipe.vectors)
