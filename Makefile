@@ -71,8 +71,8 @@ out/train_spacy.txt: | $(VENV)/installed-test
 out/sentences.txt: | $(VENV)/installed-test
 	$(SILVER) sentences $(REVIEWS) -o $@
 
-out/teacher.safetensors: | $(VENV)/installed-test
-	$(SILVER) teach $(SST)/train.txt --dev $(SST)/dev.txt $(TEACHER) -o $@
+out/teacher.safetensors: | out/train_spacy.txt
+	$(SILVER) teach $(SST)/train.txt out/train_spacy.txt --dev $(SST)/dev.txt $(TEACHER) -o $@
 
 out/silver.txt: | out/sentences.txt out/teacher.safetensors
 	$(SILVER) parse out/sentences.txt --teacher out/teacher.safetensors $(TEACHER) -o $@
