@@ -189,7 +189,8 @@ class DistanceParser(nn.Module):
         if not len(lengths):
             return Structure.right_branching(lengths)
         mode = self.training
-        self.eval()
+        if mode:
+            self.eval()
         try:
             with torch.inference_mode():
                 distances = [
@@ -197,7 +198,8 @@ class DistanceParser(nn.Module):
                     for part, words in _parts(lengths, inverse, n_words)
                 ]
         finally:
-            self.train(mode)
+            if mode:
+                self.train()
         return Structure.from_distances(np.concatenate(distances), lengths)
 
     def _distances(self, vectors: Tensor, inverse: Tensor, sentences: SentenceBatch) -> NDArray[np.float32]:
