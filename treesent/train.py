@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from treesent import __version__
 from treesent.architectures import KEY, build_network, network_config
 from treesent.component import write_pipeline
 from treesent.data.batches import EncodedCorpus
@@ -201,7 +202,12 @@ def _write(output: Path, checkpoint: Path, model: SentimentModel, dev: TreeScore
     for folder in (partial, old):
         shutil.rmtree(folder, ignore_errors=True)
     name = output.name if output.name.isidentifier() else "treesent"
-    meta = {"name": name.removeprefix("en_"), "performance": _performance(dev)}
+    meta = {
+        "name": name.removeprefix("en_"),
+        "version": __version__,
+        "description": "Sentiment of every phrase",
+        "performance": _performance(dev),
+    }
     write_pipeline(partial, model, meta=meta)
     card = output / "README.md"
     if card.is_file():
