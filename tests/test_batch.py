@@ -12,15 +12,12 @@ from treesent.trees.structure import Structure
 
 
 @given(structures())
-def test_blocks_cover_the_inner_nodes_and_name_where_inner_children_are(structure):
+def test_blocks_cover_the_inner_nodes_after_their_children(structure):
     forest = Forest.build(structure, np.arange(structure.n_words) % 4)
-    batch = ForestBatch.from_forest(forest)
-    inner = forest.children >= forest.n_words
     place = 0
-    for begin, left, right, end in batch.blocks:
+    for begin, end in ForestBatch.from_forest(forest).blocks:
         assert begin == place and end > begin
-        assert inner[begin:end, 0].tolist() == [node >= left for node in range(begin, end)]
-        assert inner[begin:end, 1].tolist() == [node < right for node in range(begin, end)]
+        assert (forest.children[begin:end] < forest.n_words + begin).all()
         place = end
     assert place == len(forest.children)
 
@@ -28,9 +25,7 @@ def test_blocks_cover_the_inner_nodes_and_name_where_inner_children_are(structur
 def test_blocks_hold_at_most_512_rows():
     forest = Forest.build(Structure.right_branching([2] * (2 * BLOCK + 1)), np.zeros(4 * BLOCK + 2))
     batch = ForestBatch.from_forest(forest)
-    assert [(block.begin, block.end) for block in batch.blocks] == [
-        (0, BLOCK), (BLOCK, 2 * BLOCK), (2 * BLOCK, 2 * BLOCK + 1),
-    ]  # fmt: skip
+    assert batch.blocks == ((0, BLOCK), (BLOCK, 2 * BLOCK), (2 * BLOCK, 2 * BLOCK + 1))
 
 
 @given(structures())
@@ -41,17 +36,10 @@ def test_layouts_name_the_same_children(share, structure):
     layout = batch.layout(share)
     state = layout.state if share else torch.arange(forest.n_nodes)
     assert torch.equal(layout.children, state[batch.children])
-    for column, side in zip(layout.children.t(), (layout.left, layout.right), strict=True):
-        is_leaf = column < layout.n_leaves
-        assert torch.equal(side.word[side.place[is_leaf]], column[is_leaf])
-        assert (side.place[~is_leaf] == len(side.word)).all()
-        assert torch.equal(side.inner, torch.nonzero(~is_leaf)[:, 0])
-        assert torch.equal(side.child, column[side.inner])
-    children = torch.cat([layout.left.child, layout.right.child, torch.tensor([-1])])
+    slots = torch.cat([layout.children.view(-1), torch.tensor([-1])])
     expected = torch.arange(layout.n_inner) + layout.n_leaves
-    at_root = torch.isin(batch.roots, batch.roots[batch.roots >= forest.n_words])
-    expected[batch.roots[at_root & (batch.roots >= forest.n_words)] - forest.n_words] = -1
-    assert torch.equal(children[layout.slot], expected)
+    expected[batch.roots[batch.roots >= forest.n_words] - forest.n_words] = -1
+    assert torch.equal(slots[layout.parent], expected)
 
 
 @given(structures())
@@ -81,7 +69,6 @@ def test_one_transfer_gives_the_same_tensors():
         "order",
         "label",
         "tree",
-        "slot",
     ):
         assert getattr(other, name).shape == getattr(host, name).shape
         assert getattr(other, name).device.type == "meta"
@@ -103,6 +90,5 @@ def test_a_gpu_gets_the_same_numbers():
         "order",
         "label",
         "tree",
-        "slot",
     ):
         assert torch.equal(getattr(there, name).cpu(), getattr(host, name))

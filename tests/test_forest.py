@@ -52,16 +52,6 @@ def test_levels_are_slices_of_one_height(made):
 
 
 @given(built())
-def test_splits_part_leaves_from_inner_children(made):
-    _, _, _, forest = made
-    assert len(forest.splits) == len(forest.levels) - 2
-    for begin, end, (left, right) in zip(forest.levels[1:], forest.levels[2:], forest.splits, strict=False):
-        for node in range(begin, end):
-            children = forest.children[node - forest.n_words]
-            assert (children >= forest.n_words).tolist() == [node >= left, node < right]
-
-
-@given(built())
 def test_leaves_stand_in_text_order_and_distinct_rows_give_them_back(made):
     structure, _, _, forest = made
     leaves = np.flatnonzero(structure.left < 0)

@@ -162,7 +162,7 @@ def test_by_hand_is_by_autograd(training, options, structure, seed):
 def naive(model, vectors, layout):
     """Autograd all the way, the states of each level appended to those below."""
     h, c = model.leaf(vectors)
-    for begin, _, _, end in layout.blocks:
+    for begin, end in layout.blocks:
         children = layout.children[begin:end]
         more = model.compose((h[children], c[children]))
         h, c = torch.cat([h, more[0]]), torch.cat([c, more[1]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -20,35 +21,11 @@ class Block(NamedTuple):
     """At most 512 inner nodes of one height, counted from the first inner node; host numbers.
 
     :param begin: the first.
-    :param left: those from here on have a left child that is no leaf.
-    :param right: those before this have a right child that is no leaf.
     :param end: one past the last.
     """
 
     begin: int
-    left: int
-    right: int
     end: int
-
-
-class Side(NamedTuple):
-    """The left children, or the right ones: leaves apart from inner nodes.
-
-    Multiplying a leaf's state with its half of the recurrent matrix is work that equal words can share.
-
-    :param inner: inner nodes whose child is an inner node. *Shape:* (n_inner_child,)
-    :param child: places of those children's states. *Shape:* (n_inner_child,)
-    :param word: places of the leaf states to multiply. *Shape:* (n_word,)
-    :param tree: the tree of each of them, or None where trees share them. *Shape:* (n_word,)
-    :param place: which of ``word`` is an inner node's child, ``n_word`` where it is no leaf.
-        *Shape:* (n_inner,)
-    """
-
-    inner: Tensor
-    child: Tensor
-    word: Tensor
-    tree: Tensor | None
-    place: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +40,6 @@ class Layout:
     :param leaf: state of every word, or None where word ``j`` has state ``j``. *Shape:* (n_words,)
     :param tree: tree of each inner node. *Shape:* (n_inner,)
     :param blocks: inner nodes that can be computed at once, children first.
-    :param left: the left children.
-    :param right: the right children.
-    :param slot: position of each inner node in ``left.inner`` followed by ``right.inner``, one past both at a
-        root. *Shape:* (n_inner,)
     :param state: row of every node of the forest, or None where they are the same. *Shape:* (n_nodes,)
     """
 
@@ -77,9 +50,6 @@ class Layout:
     leaf: Tensor | None
     tree: Tensor
     blocks: tuple[Block, ...]
-    left: Side
-    right: Side
-    slot: Tensor
     state: Tensor | None
 
     @property
@@ -98,11 +68,6 @@ class ForestBatch:
         inner node ``k`` is ``n_distinct + k``. *Shape:* (n_inner, 2)
     :param state: row of every node in that numbering. *Shape:* (n_nodes,)
     :param blocks: inner nodes of one height, at most 512 in each.
-    :param sides: of the left and the right children: the inner nodes with an inner child there, those with a
-        leaf there, the place of each inner node among the latter, the distinct words among those leaves and
-        the place of each inner node among these.
-    :param slot: position of each inner node among all inner nodes that are children, the left ones first.
-        *Shape:* (n_inner,)
     :param packed: word that stands at each place of the packed sequences. *Shape:* (n_words,)
     :param unpacked: place of each word in the packed sequences. *Shape:* (n_words,)
     :param batch_sizes: sentences that have a word at each step, on the host, as ``PackedSequence`` wants.
@@ -122,11 +87,9 @@ class ForestBatch:
     label: Tensor
     tree: Tensor
     parent: Tensor
-    slot: Tensor
     packed: Tensor
     unpacked: Tensor
     batch_sizes: Tensor
-    sides: tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
     levels: tuple[int, ...]
     sizes: tuple[int, ...]
     blocks: tuple[Block, ...]
@@ -157,26 +120,14 @@ class ForestBatch:
 
         :param share: equal words have one state (right where the state depends on the word alone).
         """
-        tree, children = self.tree[self.n_words :], self.shared if share else self.children
-        sides = []
-        for column, (inner, leaf, place, word, shared_place) in zip(children.t(), self.sides, strict=True):
-            child = column.index_select(0, inner)
-            if share:
-                sides.append(Side(inner, child, word, None, shared_place))
-            else:
-                alone = column.index_select(0, leaf)
-                sides.append(Side(inner, child, alone, tree.index_select(0, leaf), place))
         return Layout(
             n_leaves=len(self.distinct) if share else self.n_words,
-            children=children,
+            children=self.shared if share else self.children,
             parent=self.parent[self.n_words :],
             leaf_parent=self.parent[: self.n_words],
             leaf=self.inverse if share else None,
-            tree=tree,
+            tree=self.tree[self.n_words :],
             blocks=self.blocks,
-            left=sides[0],
-            right=sides[1],
-            slot=self.slot,
             state=self.state if share else None,
         )
 
@@ -199,12 +150,6 @@ class ForestBatch:
         n_inner, n_distinct = len(forest.children), len(forest.distinct)
         state = np.concatenate([forest.inverse, np.arange(n_distinct, n_distinct + n_inner)])
         packed, unpacked, batch_sizes = packing(forest.lengths)
-        sides = [_side(column, forest) for column in forest.children.T]
-        inner = np.concatenate(
-            [column[side[0]] for column, side in zip(forest.children.T, sides, strict=True)]
-        )
-        slot = np.full(n_inner, len(inner), np.int64)
-        slot[inner - forest.n_words] = np.arange(len(inner))
         arrays = {
             "distinct": forest.distinct,
             "inverse": forest.inverse,
@@ -216,35 +161,30 @@ class ForestBatch:
             "label": forest.label,
             "tree": forest.tree,
             "parent": forest.parent,
-            "slot": slot,
             "packed": packed,
             "unpacked": unpacked,
         }
-        moved = _move([*arrays.values(), *sides[0], *sides[1]], device, non_blocking)
-        left, right = moved[len(arrays) : -len(sides[1])], moved[-len(sides[1]) :]
         return cls(
-            **dict(zip(arrays, moved, strict=False)),
+            **_move(arrays, device, non_blocking),
             batch_sizes=torch.from_numpy(batch_sizes),
-            sides=(tuple(left), tuple(right)),
             levels=forest.levels,
             sizes=tuple(batch_sizes.tolist()),
-            blocks=blocks(forest),
+            blocks=blocks(forest.levels),
             extra=None if extra is None else torch.from_numpy(np.array(extra)).to(device),
         )
 
 
-def blocks(forest: Forest) -> tuple[Block, ...]:
+def blocks(levels: tuple[int, ...]) -> tuple[Block, ...]:
     """Cut the levels above the leaves into blocks.
 
-    :param forest: the trees.
+    :param levels: bounds of the levels in the forest, as :class:`~treesent.trees.forest.Forest` has them.
     """
-    found = []
-    for begin, end, (left, right) in zip(forest.levels[1:], forest.levels[2:], forest.splits, strict=False):
-        for first in range(begin, end, BLOCK):
-            last = min(first + BLOCK, end)
-            bounds = (first, min(max(left, first), last), min(max(right, first), last), last)
-            found.append(Block(*(bound - forest.n_words for bound in bounds)))
-    return tuple(found)
+    n_words = levels[1]
+    return tuple(
+        Block(first - n_words, min(first + BLOCK, end) - n_words)
+        for begin, end in pairwise(levels[1:])
+        for first in range(begin, end, BLOCK)
+    )
 
 
 def packing(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -267,27 +207,15 @@ def packing(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
     return packed, unpacked, batch_sizes
 
 
-def _side(child: NDArray[np.int64], forest: Forest) -> tuple[NDArray[np.int64], ...]:
-    """Arrays of one side; their meaning is that of :class:`ForestBatch`'s ``sides``."""
-    is_leaf = child < forest.n_words
-    inner, leaf = np.flatnonzero(~is_leaf), np.flatnonzero(is_leaf)
-    place = np.full(len(child), len(leaf), np.int64)
-    place[leaf] = np.arange(len(leaf))
-    words = forest.inverse[child[leaf]]
-    used = np.zeros(len(forest.distinct), np.bool_)
-    used[words] = True
-    word, rank = np.flatnonzero(used), np.cumsum(used) - 1
-    shared_place = np.full(len(child), len(word), np.int64)
-    shared_place[leaf] = rank[words]
-    return inner, leaf, place, word, shared_place
-
-
-def _move(arrays: list[NDArray[np.int64]], device: torch.device, non_blocking: bool) -> list[Tensor]:
+def _move(
+    arrays: dict[str, NDArray[np.int64]], device: torch.device, non_blocking: bool
+) -> dict[str, Tensor]:
     """Tensors of int64 arrays on the device; elsewhere than on the host they travel as one buffer."""
     if device.type == "cpu":
-        return [torch.from_numpy(array) for array in arrays]
-    whole = torch.from_numpy(np.concatenate([array.ravel() for array in arrays]))
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    whole = torch.from_numpy(np.concatenate([array.ravel() for array in arrays.values()]))
     if non_blocking and device.type == "cuda":
         whole = whole.pin_memory()
-    parts = torch.split(whole.to(device, non_blocking=non_blocking), [array.size for array in arrays])
-    return [part.view(array.shape) for part, array in zip(parts, arrays, strict=True)]
+    sizes = [array.size for array in arrays.values()]
+    parts = torch.split(whole.to(device, non_blocking=non_blocking), sizes)
+    return {name: part.view(array.shape) for part, (name, array) in zip(parts, arrays.items(), strict=True)}

@@ -5,7 +5,6 @@ What torch's autograd would do with :meth:`BinaryTreeLSTM.compose`, in fewer pas
 * ``tanh(x) = 2 * sigmoid(2 * x) - 1``, with the inner factor folded into the weights of ``u``, leaves one
   sigmoid for all gates (torch's tanh costs several times its sigmoid on a CPU);
 * blocks of at most 512 rows stay in the cache, and their results go straight into flat buffers;
-* what a leaf adds to its parent's gates is computed once per distinct word and side, not once per parent;
 * the backward pass keeps the gates' gradients of all levels, so that each weight needs one large matmul.
 
 The identity loses the small values of tanh in half precision, so this is for float32 and float64.
@@ -21,26 +20,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from treesent.nn.batch import BLOCK, Layout, Side
+from treesent.nn.batch import BLOCK, Layout
 from treesent.nn.levels import leaf_gradient
-from treesent.nn.matmul import add_product
+from treesent.nn.matmul import LONG_STEP, STEP, gradient, padded, product
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """What the backward pass needs of the forward one.
 
-    :param gates: of the inner nodes. *Shape:* (n_inner, 5 * hidden)
-    :param leaf_gates: *Shape:* (n_leaves, 3 * hidden)
-    :param words: masked states of the leaves on the left and on the right. *Shape of each:* (n_word, hidden)
-    :param child_h: masked states of inner children, left ones first. *Shape:* (n_slots, hidden)
-    :param child_c: *Shape:* (2 * n_inner, hidden)
+    :param gates: of the inner nodes, block by block. *Shape of each:* (n, 5 * hidden)
+    :param leaf_gates: *Shape of each:* (n, 3 * hidden)
+    :param child_h: masked, left ones first, then rows of zeros. *Shape:* (n_inner and more, 2 * hidden)
+    :param child_c: *Shape:* (n_inner, 2 * hidden)
     :param tanh_c: of every state. *Shape:* (n_leaves + n_inner, hidden)
     """
 
-    gates: Tensor
-    leaf_gates: Tensor
-    words: tuple[Tensor, Tensor]
+    gates: list[Tensor]
+    leaf_gates: list[Tensor]
     child_h: Tensor
     child_c: Tensor
     tanh_c: Tensor
@@ -82,9 +79,9 @@ class FusedTreeLSTM(torch.autograd.Function):
         gates, leaves, grad_recurrent = _descend(grad_h, grad_c, recurrent, mask, layout, kept)
         sums = gates.sum(0)
         shared = sums[hidden:] + torch.cat([sums[:hidden], leaves.sum(0)])
-        grads = torch.mm(leaves.t(), vectors), grad_recurrent, shared
+        grads = gradient(leaves, vectors), grad_recurrent, shared
         grad_input, grad_recurrent, grad_bias = (_double_last(grad, hidden) for grad in grads)
-        grad_vectors = torch.mm(leaves, input_weight) if ctx.needs_input_grad[0] else None
+        grad_vectors = product(leaves, input_weight.t().contiguous()) if ctx.needs_input_grad[0] else None
         return grad_vectors, grad_input, grad_recurrent, grad_bias.view(4, hidden), None, None, None
 
 
@@ -105,75 +102,50 @@ def _ascend(
 ) -> tuple[Tensor, Tensor, _Kept | None]:
     """Compute all states, leaves first; outside training every block uses the same small workspace."""
     n_leaves, n_inner, hidden = layout.n_leaves, layout.n_inner, recurrent.shape[1] // 2
-    n_kept, n_kept_leaves = (n_inner, n_leaves) if train else (min(n_inner, BLOCK), min(n_leaves, BLOCK))
     h = vectors.new_empty(n_leaves + n_inner, hidden)
     c = torch.empty_like(h)
     tanh_c = torch.empty_like(h) if train else h
-    leaf_gates = vectors.new_empty(n_kept_leaves, 3 * hidden)
-    for begin in range(0, n_leaves, BLOCK):
-        end = min(begin + BLOCK, n_leaves)
-        g = leaf_gates[begin:end] if train else leaf_gates[: end - begin]
-        add_product(g.copy_(bias[hidden:]), vectors[begin:end], input_weight)
-        i, o, u = g.sigmoid_().chunk(3, 1)
-        rows = slice(begin, end)
+    leaf_gates = []
+    for rows in _leaf_blocks(n_leaves):
+        g = product(vectors[rows], input_weight, bias[hidden:], sigmoid=True)
+        i, o, u = g.chunk(3, 1)
         torch.mul(i, u, out=c[rows]).mul_(2).sub_(i)
         _output(o, c[rows], tanh_c[rows], h[rows])
-    halves = [half.contiguous() for half in recurrent.chunk(2, 1)]
+        if train:
+            leaf_gates.append(g)
     forget_bias = torch.cat([bias[:hidden], bias])
-    words = _masked_words(h, layout.left, mask), _masked_words(h, layout.right, mask)
-    tables = _project(words[0], halves[0], None), _project(words[1], halves[1], forget_bias)
-    gates = vectors.new_empty(n_kept, 5 * hidden)
-    child_c = vectors.new_empty(2 * n_kept, hidden)
-    n_left, n_right = len(layout.left.inner), len(layout.right.inner)
-    child_h = vectors.new_empty(n_left + n_right if train else BLOCK, hidden)
-    index, at_left, at_right = layout.children.view(-1), 0, n_left
-    for begin, left, right, end in layout.blocks:
+    n_kept = n_inner if train else min(n_inner, BLOCK)
+    child_h = vectors.new_zeros(_roomy(n_kept), 2 * hidden)
+    child_c = vectors.new_empty(n_kept, 2 * hidden)
+    index, gates = layout.children.view(-1), []
+    for begin, end in layout.blocks:
         n, at = end - begin, begin if train else 0
-        g, y = gates[at : at + n], child_c[2 * at : 2 * (at + n)]
-        torch.index_select(tables[0], 0, layout.left.place[begin:end], out=g)
-        g.add_(tables[1].index_select(0, layout.right.place[begin:end]))
-        if left < end:
-            x = child_h[at_left : at_left + end - left] if train else child_h[: end - left]
-            torch.index_select(h, 0, layout.left.child[at_left : at_left + end - left], out=x)
-            if mask is not None:
-                x.mul_(mask.index_select(0, layout.tree[left:end]))
-            add_product(g[left - begin :], x, halves[0])
-            at_left += end - left
-        if begin < right:
-            x = child_h[at_right : at_right + right - begin] if train else child_h[: right - begin]
-            first = at_right - n_left
-            torch.index_select(h, 0, layout.right.child[first : first + right - begin], out=x)
-            if mask is not None:
-                x.mul_(mask.index_select(0, layout.tree[begin:right]))
-            add_product(g[: right - begin], x, halves[1])
-            at_right += right - begin
-        torch.index_select(c, 0, index[2 * begin : 2 * end], out=y)
-        forget_left, forget_right, i, o, u = g.sigmoid_().chunk(5, 1)
-        left_c, right_c = y.view(n, 2 * hidden).chunk(2, 1)
+        x, y, below = child_h[at : at + padded(n)], child_c[at : at + n], index[2 * begin : 2 * end]
+        torch.index_select(h, 0, below, out=x[:n].view(2 * n, hidden))
+        torch.index_select(c, 0, below, out=y.view(2 * n, hidden))
+        if mask is not None:
+            x[:n].view(n, 2, hidden).mul_(mask.index_select(0, layout.tree[begin:end])[:, None])
+        g = product(x, recurrent, forget_bias, sigmoid=True)[:n]
+        forget_left, forget_right, i, o, u = g.chunk(5, 1)
+        left_c, right_c = y.chunk(2, 1)
         rows = slice(n_leaves + begin, n_leaves + end)
-        torch.mul(i, u, out=c[rows]).mul_(2).sub_(i)
-        c[rows].addcmul_(forget_left, left_c).addcmul_(forget_right, right_c)
-        _output(o, c[rows], tanh_c[rows], h[rows])
-    return h, c, _Kept(gates, leaf_gates, words, child_h, child_c, tanh_c) if train else None
+        new = torch.mul(i, u, out=c[rows]).mul_(2).sub_(i)
+        new.addcmul_(forget_left, left_c).addcmul_(forget_right, right_c)
+        _output(o, new, tanh_c[rows], h[rows])
+        if train:
+            gates.append(g)
+    if not train:
+        return h, c, None
+    return h, c, _Kept(gates, leaf_gates, child_h, child_c, tanh_c)
 
 
-def _masked_words(h: Tensor, side: Side, mask: Tensor | None) -> Tensor:
-    """States of the leaves on one side; a mask of each tree allows no sharing between trees."""
-    words = h.index_select(0, side.word)
-    if mask is None or side.tree is None:
-        return words
-    return words.mul_(mask.index_select(0, side.tree))
+def _leaf_blocks(n_leaves: int) -> list[slice]:
+    return [slice(begin, min(begin + BLOCK, n_leaves)) for begin in range(0, n_leaves, BLOCK)]
 
 
-def _project(words: Tensor, half: Tensor, bias: Tensor | None) -> Tensor:
-    """What each leaf adds to its parent's gates, and in the last row what stands there for an inner node."""
-    table = words.new_zeros(len(words) + 1, len(half))
-    if bias is not None:
-        table.add_(bias)
-    for begin in range(0, len(words), BLOCK):
-        rows = words[begin : begin + BLOCK]
-        add_product(table[begin : begin + len(rows)], rows, half)
-    return table
+def _roomy(n: int) -> int:
+    """Rows of a buffer in which every block of ``n`` may be padded, a number that few batches differ in."""
+    return -(-(n + STEP) // LONG_STEP) * LONG_STEP
 
 
 def _output(o: Tensor, c: Tensor, tanh_c: Tensor, h: Tensor) -> None:
@@ -190,50 +162,35 @@ def _descend(
     A node has one parent, in whose slots its gradient waits: the way down is gathers alone.
     """
     n_leaves, n_inner, hidden = layout.n_leaves, layout.n_inner, grad_h.shape[1]
-    n_left, n_slots = len(layout.left.inner), len(kept.child_h)
-    halves = recurrent.chunk(2, 1)
-    gates = torch.empty_like(kept.gates)
-    slots_h, slots_c = grad_h.new_empty(n_slots + 1, hidden), grad_h.new_empty(2 * n_inner + 1, hidden)
+    across = recurrent.t().contiguous()
+    gates = grad_h.new_empty(len(kept.child_h), 5 * hidden)
+    gates[n_inner:].zero_()
+    slots_h, slots_c = (grad_h.new_empty(2 * n_inner + 1, hidden) for _ in range(2))
     slots_h[-1].zero_()
     slots_c[-1].zero_()
-    at_left, at_right = n_left, n_slots
-    for begin, left, right, end in reversed(layout.blocks):
-        n, rows = end - begin, slice(n_leaves + begin, n_leaves + end)
-        dh = torch.index_select(slots_h, 0, layout.slot[begin:end]).add_(grad_h[rows])
-        dc = torch.index_select(slots_c, 0, layout.parent[begin:end]).add_(grad_c[rows])
-        g, d = kept.gates[begin:end], gates[begin:end]
+    for (begin, end), g in zip(reversed(layout.blocks), reversed(kept.gates), strict=True):
+        n, rows, below = end - begin, slice(n_leaves + begin, n_leaves + end), slice(2 * begin, 2 * end)
+        parent, d, shape = layout.parent[begin:end], gates[begin:end], (n, 2, hidden)
+        dh = slots_h.index_select(0, parent).add_(grad_h[rows])
+        dc = slots_c.index_select(0, parent).add_(grad_c[rows])
         _cell_gradient(dh, dc, g[:, 2 * hidden :], kept.tanh_c[rows], d[:, 2 * hidden :])
-        children, shape = slice(2 * begin, 2 * end), (n, 2, hidden)
         forget, d_forget = (x[:, : 2 * hidden].view(shape) for x in (g, d))
-        torch.mul(dc[:, None], kept.child_c[children].view(shape), out=d_forget)
-        torch.mul(dc[:, None], forget, out=slots_c[children].view(shape))
+        torch.mul(dc[:, None], kept.child_c[begin:end].view(shape), out=d_forget)
+        torch.mul(dc[:, None], forget, out=slots_c[below].view(shape))
         torch.ops.aten.sigmoid_backward.grad_input(d, g, grad_input=d)
-        if left < end:
-            at_left -= end - left
-            below = slots_h[at_left : at_left + end - left]
-            torch.mm(d[left - begin :], halves[0], out=below)
-            if mask is not None:
-                below.mul_(mask.index_select(0, layout.tree[left:end]))
-        if begin < right:
-            at_right -= right - begin
-            below = slots_h[at_right : at_right + right - begin]
-            torch.mm(d[: right - begin], halves[1], out=below)
-            if mask is not None:
-                below.mul_(mask.index_select(0, layout.tree[begin:right]))
-    dh, dc = grad_h[:n_leaves].clone(), leaf_gradient(grad_c, slots_c, layout)
-    sides = (layout.left, kept.child_h[:n_left]), (layout.right, kept.child_h[n_left:])
-    grads = []
-    for (side, child), words, half in zip(sides, kept.words, halves, strict=True):
-        below = gates.new_zeros(len(words) + 1, 5 * hidden).index_add_(0, side.place, gates)[:-1]
-        grads.append(torch.mm(below.t(), words).addmm_(gates.index_select(0, side.inner).t(), child))
-        back = torch.mm(below, half)
-        if mask is not None and side.tree is not None:
-            back.mul_(mask.index_select(0, side.tree))
-        dh.index_add_(0, side.word, back)
-    leaves = torch.empty_like(kept.leaf_gates)
-    _cell_gradient(dh, dc, kept.leaf_gates, kept.tanh_c[:n_leaves], leaves)
-    torch.ops.aten.sigmoid_backward.grad_input(leaves, kept.leaf_gates, grad_input=leaves)
-    return gates, leaves, torch.cat(grads, 1)
+        down = product(gates[begin : begin + padded(n)], across)[:n].view(shape)
+        if mask is None:
+            slots_h[below].view(shape).copy_(down)
+        else:
+            of_tree = mask.index_select(0, layout.tree[begin:end])[:, None]
+            torch.mul(down, of_tree, out=slots_h[below].view(shape))
+    dh, dc = leaf_gradient(grad_h, slots_h, layout), leaf_gradient(grad_c, slots_c, layout)
+    leaves = grad_h.new_empty(n_leaves, 3 * hidden)
+    for rows, g in zip(_leaf_blocks(n_leaves), kept.leaf_gates, strict=True):
+        d = leaves[rows]
+        _cell_gradient(dh[rows], dc[rows], g, kept.tanh_c[rows], d)
+        torch.ops.aten.sigmoid_backward.grad_input(d, g, grad_input=d)
+    return gates, leaves, gradient(gates, kept.child_h)
 
 
 def _cell_gradient(dh: Tensor, dc: Tensor, gates: Tensor, tanh_c: Tensor, out: Tensor) -> None:

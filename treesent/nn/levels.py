@@ -97,7 +97,7 @@ class _Scan(torch.autograd.Function):
         for state, leaf in zip(states, leaves, strict=True):
             state[: layout.n_leaves] = leaf
         graphs: list[tuple[States, States]] = []
-        for begin, _, _, end in layout.blocks:
+        for begin, end in layout.blocks:
             index = layout.children[begin:end].reshape(-1)
             children = tuple(state.index_select(0, index).view(end - begin, 2, -1) for state in states)
             with torch.set_grad_enabled(train):
@@ -123,7 +123,7 @@ class _Scan(torch.autograd.Function):
         layout: Layout = ctx.layout
         slots = [grad.new_zeros(2 * layout.n_inner + 1, grad.shape[1]) for grad in grads]
         totals: list[Tensor | None] = [None] * len(ctx.weights)
-        for (begin, _, _, end), (children, nodes) in zip(
+        for (begin, end), (children, nodes) in zip(
             reversed(layout.blocks), reversed(ctx.graphs), strict=True
         ):
             parent = layout.parent[begin:end]

@@ -27,8 +27,6 @@ class Forest:
     :param inverse: ``rows == distinct[inverse]``. *Shape:* (n_words,)
     :param children: left and right child of the inner node ``n_words + k``. *Shape:* (n_inner, 2)
     :param levels: nodes of height ``k`` are ``levels[k]:levels[k + 1]``.
-    :param splits: for each level above the leaves ``(left, right)``: its nodes from ``left`` on have a left
-        child that is no leaf, its nodes up to ``right`` a right child that is none.
     :param roots: the root of each tree. *Shape:* (n_trees,)
     :param order: forest index of each node of the concatenated post-orders: ``states[order]`` puts states
         back into the trees' own order. *Shape:* (n_nodes,)
@@ -44,7 +42,6 @@ class Forest:
     inverse: Int64
     children: Int64
     levels: tuple[int, ...]
-    splits: tuple[tuple[int, int], ...]
     roots: Int64
     order: Int64
     label: Int64
@@ -85,52 +82,30 @@ class Forest:
             raise DataError(
                 f"{len(label)} labels for trees of {n_nodes} nodes; give one for each node, -1 for none"
             )
-        height, tree = structure.height(), np.repeat(np.arange(n_trees), sizes)
-        base = structure.offsets[tree]
-        # Within a level: left child a leaf, then neither, then right child a leaf.
-        key = 3 * height
-        inner = np.flatnonzero(height > 1)
-        left_leaf, right_leaf = (
-            height[side[inner] + base[inner]] == 0 for side in (structure.left, structure.right)
-        )
-        key[inner] += np.where(left_leaf, 0, np.where(right_leaf, 2, 1)).astype(key.dtype)
+        height = structure.height()
         # 16-bit keys make numpy's stable sort a radix sort.
-        post = np.argsort(
-            key.astype(np.int16) if n_nodes < 2**13 or key.max() < 2**15 else key, kind="stable"
-        )
+        narrow = height.astype(np.int16) if n_nodes < 2**15 or height.max() < 2**15 else height
+        post = np.argsort(narrow, kind="stable")
         order = np.empty(n_nodes, np.int64)
         order[post] = np.arange(n_nodes)
-        inner = post[n_words:]
+        tree = np.repeat(np.arange(n_trees), sizes)[post]
+        inner, base = post[n_words:], structure.offsets[tree[n_words:]]
         children = np.empty((n_nodes - n_words, 2), np.int64)
-        children[:, 0] = order[structure.left[inner] + base[inner]]
-        children[:, 1] = order[structure.right[inner] + base[inner]]
+        children[:, 0] = order[structure.left[inner] + base]
+        children[:, 1] = order[structure.right[inner] + base]
         parent = np.full(n_nodes, children.size, np.int64)
         parent[children.ravel()] = np.arange(children.size)
         distinct, inverse = np.unique(rows, return_inverse=True)
-        levels, splits = _bounds(key)
         return cls(
             rows=rows,
             lengths=(sizes + 1) // 2,
             distinct=distinct,
             inverse=inverse,
             children=children,
-            levels=levels,
-            splits=splits,
+            levels=(0, *np.cumsum(np.bincount(height, minlength=1)).tolist()),
             roots=order[structure.offsets[1:] - 1],
             order=order,
             label=np.full(n_nodes, -1, np.int64) if label is None else np.asarray(label, np.int64)[post],
-            tree=tree[post],
+            tree=tree,
             parent=parent,
         )
-
-
-def _bounds(key: NDArray[np.int32]) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
-    """Count the nodes of each level and, within it, of each kind."""
-    n_levels = int(key.max(initial=0)) // 3 + 1
-    ends = np.cumsum(np.bincount(key, minlength=3 * n_levels)).reshape(n_levels, 3)
-    levels = (0, *ends[:, 2].tolist())
-    splits = ends[1:, :2].tolist()
-    if splits:
-        # Both children of a node of height one are leaves.
-        splits[0] = [levels[2], levels[1]]
-    return levels, tuple((left, right) for left, right in splits)
