@@ -41,13 +41,14 @@ def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.
 
 def _dense(parameters: list[nn.Parameter], config: "OptimizerConfig") -> torch.optim.Optimizer:
     rate, decay = config.learn_rate, config.weight_decay
+    fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
     if config.kind == "adamw":
         betas = (config.beta1, config.beta2)
-        fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
         return torch.optim.AdamW(parameters, rate, betas, config.eps, decay, fused=fused)
     if config.kind == "adagrad":
-        return torch.optim.Adagrad(parameters, rate, weight_decay=decay, eps=config.eps)
-    return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=decay)
+        on_host = all(p.device.type == "cpu" for p in parameters)
+        return torch.optim.Adagrad(parameters, rate, weight_decay=decay, eps=config.eps, fused=on_host)
+    return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=decay, fused=fused)
 
 
 def _sparse(parameters: list[nn.Parameter], config: "OptimizerConfig") -> torch.optim.Optimizer:
