@@ -118,12 +118,9 @@ class SRUEncoder(Encoder):
         states: Tensor | None = None
         for layer in self.layers:
             assert isinstance(layer, BidirectionalSRU)
-            gates = None
-            if states is None:
-                # The first product is a function of the word alone: once for each distinct word.
-                gates = layer.project(vectors).index_select(0, words)
-                states = vectors.index_select(0, words)
-            states = self.drop(layer(states, batch.sizes, gates), generator)
+            # The first product is a function of the word alone: once for each distinct word.
+            gates = layer.project(vectors).take(words) if states is None else layer.project(states)
+            states = self.drop(layer(gates, batch.sizes), generator)
         assert states is not None
         return states
 

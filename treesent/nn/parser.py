@@ -157,12 +157,10 @@ class DistanceParser(nn.Module):
         """
         vectors = self._drop(vectors, self.config.input_dropout, generator)
         words = inverse.index_select(0, sentences.packed)
-        gates = self.first.project(vectors).index_select(0, words)
-        same = self.first.columns == 6
-        states = self.first(vectors.index_select(0, words) if same else None, sentences.sizes, gates)
+        states = self.first(self.first.project(vectors).take(words), sentences.sizes)
         for layer in self.layers:
             states = self._drop(states, self.config.dropout, generator)
-            states = layer(states, sentences.sizes)
+            states = layer(layer.project(states), sentences.sizes)  # type: ignore[operator]
         states = self._drop(states, self.config.dropout, generator)
         before = functional.pad(linear(states, self.before), (0, 0, 0, 1))
         after = functional.pad(linear(states, self.after), (0, 0, 0, 1))

@@ -7,13 +7,38 @@ layer are a function of the word alone, done once per distinct word.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
+
+
+class Gates(NamedTuple):
+    """What a layer's matrix product says of every word; the forward direction comes first in each.
+
+    :param z: candidates. *Shape:* (n, 2 * hidden), as the others.
+    :param f: share of the memory that is kept.
+    :param r: share of the memory in the output.
+    :param skip: the rest of the output.
+    """
+
+    z: Tensor
+    f: Tensor
+    r: Tensor
+    skip: Tensor
+
+    def take(self, words: Tensor) -> Gates:
+        """Select words, in the order given.
+
+        :param words: which. *Shape:* (n_taken,)
+        """
+        return Gates(*(part.index_select(0, words) for part in self))
 
 
 class BidirectionalSRU(nn.Module):
@@ -42,32 +67,33 @@ class BidirectionalSRU(nn.Module):
             # Units begin with memories of different lengths, from two steps to twenty.
             self.bias[2 * hidden : 4 * hidden] = torch.linspace(-1.0, 3.0, hidden).repeat(2)
 
-    def project(self, states: Tensor) -> Tensor:
-        """Do the layer's matrix product.
+    def project(self, states: Tensor) -> Gates:
+        """Do the layer's matrix products.
 
         :param states: *Shape:* (n, width)
-        :return: before the sigmoids. *Shape:* (n, columns * hidden)
         """
-        return linear(states, self.weight, self.bias)
+        cuts = [2 * self.hidden] * (self.columns // 2)
+        if torch.is_grad_enabled():
+            z, f, r, *skip = torch.split(linear(states, self.weight, self.bias), cuts, 1)
+            return Gates(z, torch.sigmoid(f), torch.sigmoid(r), skip[0] if skip else states.type_as(z))
+        rows = zip(torch.split(self.weight, cuts), torch.split(self.bias, cuts), strict=True)
+        z, f, r, *skip = (linear(states, *row, k in (1, 2)) for k, row in enumerate(rows))
+        return Gates(z, f, r, skip[0] if skip else states.type_as(z))
 
-    def forward(self, states: Tensor | None, sizes: Sequence[int], gates: Tensor | None = None) -> Tensor:
+    def forward(self, gates: Gates, sizes: Sequence[int]) -> Tensor:
         """Run along the sentences.
 
-        :param states: the layer's input, in packed order; None will do where the product is given and the
-            input is not as wide as the output. *Shape:* (n_words, width)
+        :param gates: in packed order; where no gradient is wanted ``z`` is written over.
         :param sizes: sentences at each step.
-        :param gates: the product where it is there already, in packed order.
-            *Shape:* (n_words, columns * hidden)
         :return: in packed order. *Shape:* (n_words, 2 * hidden)
         """
-        if gates is None:
-            if states is None:
-                raise ValueError("give the layer's input, or its product with the weights")
-            gates = self.project(states)
-        z, f, r, *skip = torch.split(gates, 2 * self.hidden, 1)
-        f, r = torch.sigmoid(f), torch.sigmoid(r)
-        memory = torch.cat([along(z, f, sizes, self.hidden), against(z, f, sizes, self.hidden)], 1)
-        mixed = torch.lerp(skip[0] if skip or states is None else states, memory, r)
+        z, f, r, skip = gates
+        if torch.is_grad_enabled():
+            memory = torch.cat([along(z, f, sizes, self.hidden), against(z, f, sizes, self.hidden)], 1)
+            mixed = torch.lerp(skip, memory, r)
+        else:
+            remember(z, f, sizes, self.hidden)
+            mixed = torch.lerp(skip, z, r)
         normed: Tensor = self.norm(mixed)
         return normed
 
@@ -109,6 +135,41 @@ def against(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> Tensor:
         memory = torch.lerp(new, memory, keep)
         outputs.append(memory)
     return torch.cat(outputs[::-1])
+
+
+def remember(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> None:
+    """Do :func:`along` and :func:`against` where no gradient is wanted: memories take the candidates' places.
+
+    :param z: candidates, in packed order, and memories after that. *Shape:* (n_words, 2 * hidden)
+    :param f: *Shape:* (n_words, 2 * hidden)
+    :param sizes: sentences at each step.
+    :param hidden: columns of one direction.
+    """
+    nothing = z.new_zeros(())
+    memories, keeps = _steps(z[:, :hidden], sizes), _steps(f[:, :hidden], sizes)
+    torch.lerp(memories[0], nothing, keeps[0], out=memories[0])
+    for memory, keep, before in zip(memories[1:], keeps[1:], memories, strict=False):
+        torch.lerp(memory, before[: len(memory)], keep, out=memory)
+    last = torch.from_numpy(last_words(sizes)).to(z.device)
+    z, f = z[:, hidden:], f[:, hidden:]
+    z.index_copy_(0, last, torch.lerp(z.index_select(0, last), nothing, f.index_select(0, last)))
+    memories, keeps = _steps(z, sizes), _steps(f, sizes)
+    for memory, keep, after in zip(memories[-2::-1], keeps[-2::-1], memories[:0:-1], strict=True):
+        n = len(after)
+        torch.lerp(memory[:n], after, keep[:n], out=memory[:n])
+
+
+def last_words(sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Find the last word of every sentence, the shortest sentence first.
+
+    :param sizes: sentences at each step.
+    :return: places in packed order. *Shape:* (n_trees,)
+    """
+    going = np.array([*sizes, 0])
+    ending = going[:-1] - going[1:]
+    shift = np.cumsum(going[:-1]) - np.cumsum(ending)
+    places: NDArray[np.int64] = np.repeat(shift, ending) + np.arange(going[0])
+    return places
 
 
 def _steps(packed: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
