@@ -71,7 +71,7 @@ def train_teacher(
     transformer: str | Path,
     hints: str,
     *,
-    epochs: int = 3,
+    epochs: int = 2,
     learn_rate: float = 1.5e-4,
     n_words: int = 1000,
     seed: int = 0,
@@ -191,7 +191,7 @@ def teach_command(
     transformer: Folder,
     hints: HintsName,
     output: Output,
-    epochs: int = 3,
+    epochs: int = 2,
     seed: int = 0,
 ) -> None:
     """Train the teacher: a quarter of an hour on one core that knows bfloat16."""
