@@ -105,12 +105,12 @@ def _ascend(
     h = vectors.new_empty(n_leaves + n_inner, hidden)
     c = torch.empty_like(h)
     tanh_c = torch.empty_like(h) if train else h
-    leaf_gates = []
+    leaf_gates, one = [], h.new_ones(())
     for rows in _leaf_blocks(n_leaves):
         g = product(vectors[rows], input_weight, bias[hidden:], sigmoid=True)
         i, o, u = g.chunk(3, 1)
-        torch.mul(i, u, out=c[rows]).mul_(2).sub_(i)
-        _output(o, c[rows], tanh_c[rows], h[rows])
+        _double(torch.mul(i, u, out=c[rows])).sub_(i)
+        _output(o, c[rows], tanh_c[rows], h[rows], one)
         if train:
             leaf_gates.append(g)
     forget_bias = torch.cat([bias[:hidden], bias])
@@ -129,9 +129,9 @@ def _ascend(
         forget_left, forget_right, i, o, u = g.chunk(5, 1)
         left_c, right_c = y.chunk(2, 1)
         rows = slice(n_leaves + begin, n_leaves + end)
-        new = torch.mul(i, u, out=c[rows]).mul_(2).sub_(i)
+        new = _double(torch.mul(i, u, out=c[rows])).sub_(i)
         new.addcmul_(forget_left, left_c).addcmul_(forget_right, right_c)
-        _output(o, new, tanh_c[rows], h[rows])
+        _output(o, new, tanh_c[rows], h[rows], one)
         if train:
             gates.append(g)
     if not train:
@@ -148,10 +148,15 @@ def _roomy(n: int) -> int:
     return -(-(n + STEP) // LONG_STEP) * LONG_STEP
 
 
-def _output(o: Tensor, c: Tensor, tanh_c: Tensor, h: Tensor) -> None:
+def _output(o: Tensor, c: Tensor, tanh_c: Tensor, h: Tensor, one: Tensor) -> None:
     """Equation 14 into ``h``, which may be ``tanh_c`` itself."""
-    torch.mul(c, 2, out=tanh_c).sigmoid_().mul_(2).sub_(1)
+    _double(torch.add(c, c, out=tanh_c).sigmoid_()).sub_(one)
     torch.mul(o, tanh_c, out=h)
+
+
+def _double(x: Tensor) -> Tensor:
+    """Double in place; of a plain 2 torch would first make a tensor, at the cost of a small product."""
+    return x.add_(x)
 
 
 def _descend(
@@ -200,5 +205,5 @@ def _cell_gradient(dh: Tensor, dc: Tensor, gates: Tensor, tanh_c: Tensor, out: T
     torch.mul(dh, tanh_c, out=do)
     through = dh.mul_(o)
     dc.add_(torch.ops.aten.tanh_backward.grad_input(through, tanh_c, grad_input=through))
-    torch.mul(dc, u, out=di).mul_(2).sub_(dc)
-    torch.mul(dc, i, out=du).mul_(2)
+    _double(torch.mul(dc, u, out=di)).sub_(dc)
+    _double(torch.mul(dc, i, out=du))
