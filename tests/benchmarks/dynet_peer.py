@@ -5,6 +5,7 @@ seconds that it took. Imports nothing of treesent, which need not be installed w
 """
 
 import json
+import random
 import sys
 import time
 
@@ -31,8 +32,8 @@ class Network:
         self.trainer = dy.AdagradTrainer(self.model, 0.01)
         self.trainer.set_sparse_updates(False)
 
-    def nodes(self, tree: dict) -> list:
-        """Logits of every node of one tree."""
+    def states(self, tree: dict) -> list:
+        """Hidden states of every node of one tree."""
         h, c, k, word = [], [], self.hidden, 0
         for left, right in zip(tree["left"], tree["right"], strict=True):
             if left < 0:
@@ -49,22 +50,23 @@ class Network:
                 cell = new + dy.cmult(f, c[left]) + dy.cmult(g, c[right])
             c.append(cell)
             h.append(dy.cmult(o, dy.tanh(cell)))
-        return [dy.affine_transform([self.bias_output, self.output, state]) for state in h]
+        return h
+
+    def logits(self, batch: list) -> dy.Expression:
+        """Logits of every node of a batch; one product for all is a little faster than one for each."""
+        states = dy.concatenate_to_batch([state for tree in batch for state in self.states(tree)])
+        return dy.affine_transform([self.bias_output, self.output, states])
 
     def score(self, batch: list) -> None:
         """Logits of a batch."""
         dy.renew_cg()
-        dy.concatenate_to_batch([node for tree in batch for node in self.nodes(tree)]).npvalue()
+        self.logits(batch).npvalue()
 
     def train(self, batch: list) -> None:
         """One step on a batch."""
         dy.renew_cg()
-        losses = [
-            dy.pickneglogsoftmax(node, label)
-            for tree in batch
-            for node, label in zip(self.nodes(tree), tree["label"], strict=True)
-        ]
-        loss = dy.esum(losses)
+        labels = [label for tree in batch for label in tree["label"]]
+        loss = dy.sum_batches(dy.pickneglogsoftmax_batch(self.logits(batch), labels))
         loss.forward()
         loss.backward()
         self.trainer.update()
@@ -74,9 +76,12 @@ def main() -> None:
     """Serve commands until the input ends."""
     work = json.loads(sys.stdin.readline())
     network = Network(work["n_words"], work["width"], work["hidden"], work["n_classes"])
+    shuffle = random.Random(0).shuffle
     for command in map(str.strip, sys.stdin):
         size, trees = work[command]
         step = network.score if command == "score" else network.train
+        if command == "train":
+            shuffle(trees)
         start = time.process_time()
         for first in range(0, len(trees), size):
             step(trees[first : first + size])
