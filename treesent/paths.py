@@ -1,5 +1,6 @@
 """Find a pipeline, a recipe or a file about vectors by its path or its name."""
 
+import os
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
@@ -75,3 +76,15 @@ def _find(
 
 def _known(home: Path, suffix: str) -> list[Path]:
     return list(home.glob(f"*{suffix}")) if home.is_dir() else []
+
+
+def readable(path: Path) -> None:
+    """Give a file the permissions that any new file of this process gets.
+
+    safetensors makes its files readable by their owner alone, and a model is there to be shared.
+
+    :param path: the file.
+    """
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)

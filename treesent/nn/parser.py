@@ -29,6 +29,7 @@ from treesent.nn.dropout import dropout_mask
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
 from treesent.nn.sru import BidirectionalSRU
+from treesent.paths import readable
 from treesent.trees.structure import Structure
 
 FORMAT = "treesent.parser.1"
@@ -224,6 +225,7 @@ class DistanceParser(nn.Module):
         tensors = {name: t.detach().cpu().half().contiguous() for name, t in self.state_dict().items()}
         config = json.dumps({"width": self.width, **asdict(self.config)})
         save_file(tensors, path, {"format": FORMAT, "config": config})
+        readable(Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> DistanceParser:

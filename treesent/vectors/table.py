@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import VectorsError
+from treesent.paths import readable
 from treesent.vectors.buckets import BucketVectors
 from treesent.vectors.quantise import dequantise, quantise_rows
 from treesent.vectors.subwords import Subwords, SubwordVectors
@@ -341,6 +342,7 @@ class VectorTable:
         partial = target.with_name(f"{FILE}.{os.getpid()}.partial")
         try:
             save_file(self.tensors(), partial, {"format": "treesent.vectors.1"})
+            readable(partial)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
