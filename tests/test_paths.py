@@ -87,5 +87,5 @@ def test_a_saved_file_has_the_permissions_of_any_new_file(tmp_path):
     fresh, saved = tmp_path / "fresh", tmp_path / "saved"
     fresh.touch()
     saved.touch(mode=0o600)
-    readable(saved)
+    paths.readable(saved)
     assert saved.stat().st_mode == fresh.stat().st_mode
