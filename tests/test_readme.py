@@ -1,0 +1,53 @@
+"""The README says what happens."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from treesent.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def test_the_first_lines_of_code_print_what_their_comments_say():
+    code = next(text for kind, text in FENCE.findall(README) if kind == "python")
+    expected = [line.removeprefix("# ") for line in code.splitlines() if line.startswith("# ")]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})
+    lines = printed.getvalue().splitlines()
+    assert len(lines) == len(expected) > 3
+    for line, comment in zip(lines, expected, strict=True):
+        assert line.startswith(comment.removesuffix("...").rstrip()), (line, comment)
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "embeddings/README.md", "pipelines/en_treesent_sm/README.md"]
+)
+def test_every_command_exists(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"python -m treesent (\w+)", text))
+    assert named <= set(COMMANDS), named - set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "embeddings/README.md", "pipelines/en_treesent_sm/README.md"]
+)
+def test_every_file_that_is_linked_is_there(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
+    missing = [link for link in links if not (ROOT / document).parent.joinpath(link).exists()]
+    assert not missing
+
+
+def test_every_make_target_exists():
+    named = set(re.findall(r"^make ([\w-]+)", README, re.MULTILINE)) | set(
+        re.findall(r"`make ([\w-]+)`", README)
+    )
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= targets, named - targets
