@@ -17,8 +17,8 @@ from torch.nn import functional
 # oneDNN makes code for each new number of rows, which takes as long as hundreds of rows: it sees few numbers.
 STEP = 16
 LONG_STEP = 64
-# From here on the copy that adds rows costs more than the code.
-MANY = 1024
+# Taller matrices take longer steps, or there would be too many numbers.
+MANY, LONGEST_STEP = 1024, 256
 
 
 def _find_onednn() -> Callable[..., Tensor] | None:
@@ -41,7 +41,8 @@ def padded(n: int) -> int:
 
     :param n: rows that count.
     """
-    return n if n < STEP or n > MANY else -(-n // STEP) * STEP
+    step = STEP if n <= MANY else LONGEST_STEP
+    return n if n < STEP else -(-n // step) * step
 
 
 def product(rows: Tensor, weight: Tensor, bias: Tensor | None = None, sigmoid: bool = False) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.nn.levels import weight_block
-from treesent.nn.matmul import linear
+from treesent.nn.matmul import linear, padded
 
 
 class Gates(NamedTuple):
@@ -76,8 +76,10 @@ class BidirectionalSRU(nn.Module):
         if torch.is_grad_enabled():
             z, f, r, *skip = torch.split(linear(states, self.weight, self.bias), cuts, 1)
             return Gates(z, torch.sigmoid(f), torch.sigmoid(r), skip[0] if skip else states.type_as(z))
-        rows = zip(torch.split(self.weight, cuts), torch.split(self.bias, cuts), strict=True)
-        z, f, r, *skip = (linear(states, *row, k in (1, 2)) for k, row in enumerate(rows))
+        n = len(states)
+        rows = functional.pad(states, (0, 0, 0, padded(n) - n))
+        parts = zip(torch.split(self.weight, cuts), torch.split(self.bias, cuts), strict=True)
+        z, f, r, *skip = (linear(rows, *part, k in (1, 2))[:n] for k, part in enumerate(parts))
         return Gates(z, f, r, skip[0] if skip else states.type_as(z))
 
     def forward(self, gates: Gates, sizes: Sequence[int]) -> Tensor:
