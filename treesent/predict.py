@@ -1,7 +1,7 @@
 """From Docs to scored trees: the path that every prediction takes, on whole batches."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import Lock
@@ -84,7 +84,7 @@ class Predictor:
             self._warn()
         structure = structure_of(batch, source, self.model)
         probs = self.probabilities(structure, batch.lookup)
-        return list(self._annotate(batch, structure, probs))
+        return self._annotate(batch, structure, probs)
 
     def _warn(self) -> None:
         with self._lock:
@@ -115,7 +115,7 @@ class Predictor:
             forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None
         )
 
-    def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> Iterator[Prediction]:
+    def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> list[Prediction]:
         """Cut what was found for a batch into its Docs; copies, so that no Doc keeps the batch alive."""
         tokens, token = batch.tokens, batch.sentences.token
         chars = np.empty((len(token), 2), np.int32)
@@ -126,23 +126,25 @@ class Predictor:
         trees, nodes = batch.sentences.offsets, structure.offsets
         sizes = np.append(tokens.end + tokens.spaced, 0)[np.maximum(tokens.offsets[1:], 1) - 1]
         sizes[np.diff(tokens.offsets) == 0] = 0
-        for place, (first, last) in enumerate(pairwise(trees.tolist())):
-            here, own = slice(nodes[first], nodes[last]), slice(words[first], words[last])
+        labels, found = list(self.model.labels), []
+        bounds = (trees, nodes[trees], words[trees], tokens.offsets)
+        for place, (first, last) in enumerate(pairwise(np.stack(bounds, axis=1).tolist())):
+            here, own, starts = (slice(*ends) for ends in zip(first[1:], last[1:], strict=True))
             record = Record(
                 chars=chars[own].copy(),
                 unknown=unknown[own].copy(),
-                words=words[first : last + 1] - words[first],
+                words=words[first[0] : last[0] + 1] - words[first[0]],
                 left=structure.left[here].copy(),
                 start=structure.start[here].copy(),
                 end=structure.end[here].copy(),
                 probs=probs[here].copy(),
                 polarity=self._polarity,
-                labels=list(self.model.labels),
+                labels=labels.copy(),
                 aggregate=self.aggregate,
                 size=int(sizes[place]),
             )
-            starts = batch.starts[tokens.offsets[place] : tokens.offsets[place + 1]]
-            yield Prediction(record, starts if tokens.open[place] else None)
+            found.append(Prediction(record, batch.starts[starts] if tokens.open[place] else None))
+        return found
 
 
 def part(structure: Structure, begin: int, end: int) -> Structure:

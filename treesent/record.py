@@ -7,7 +7,7 @@ record begins; spaCy shifts such keys in ``Span.as_doc(copy_user_data=True)`` an
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -58,7 +58,7 @@ class Record:
 
     def to_value(self) -> dict[str, Any]:
         """The record as spaCy's ``to_bytes`` and ``DocBin`` can write it."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_value(cls, value: Mapping[str, Any]) -> Self:
@@ -134,9 +134,9 @@ class Stretch:
 
 def write(doc: "Doc", record: Record) -> None:
     """Leave a record on a Doc, in place of an earlier one."""
-    for key in [key for key in doc.user_data if _is_ours(key)]:
-        del doc.user_data[key]
     values: dict[Any, Any] = doc.user_data
+    for key in [key for key in values if _is_ours(key)]:
+        del values[key]
     values["._.", NAME, 0, None] = record.to_value()
 
 
