@@ -9,6 +9,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+DATA_PACKAGES = {"treesent.pipelines": "pipelines", "treesent.embeddings": "embeddings"}
 EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
     "transformers": ["transformers>=4.45"],
@@ -24,8 +25,8 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
-    packages=[*find_packages(include=["treesent", "treesent.*"]), "treesent.pipelines", "treesent.embeddings"],
-    package_dir={"treesent.pipelines": "pipelines", "treesent.embeddings": "embeddings"},
+    packages=[*find_packages(include=["treesent", "treesent.*"]), *DATA_PACKAGES],
+    package_dir=DATA_PACKAGES,
     package_data={
         "treesent": ["py.typed", "projector/assets/*"],
         "treesent.pipelines": ["*.cfg", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],

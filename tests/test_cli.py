@@ -1,7 +1,7 @@
 """The command line: quick to ask, errors without a traceback, documented exit codes."""
 
-import json
 import contextlib
+import json
 import os
 import subprocess
 import sys

@@ -42,9 +42,7 @@ def carry_labels(source: Structure, label: Int64, target: Structure) -> Int64:
     :raises DataError: the trees are over different words.
     """
     if not np.array_equal(source.lengths, target.lengths):
-        raise DataError(
-            "labels can be laid on trees over the same sentences only; keep their order"
-        )
+        raise DataError("labels can be laid on trees over the same sentences only; keep their order")
     width = int(source.lengths.max(initial=0)) + 1
     here, there = _spans(source, width), _spans(target, width)
     order = np.argsort(here)
