@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
 
@@ -39,7 +40,7 @@ def inside(scores: Tensor, lengths: Tensor) -> Tensor:
     return by_start[:, 0].gather(1, lengths[:, None]).squeeze(1)
 
 
-def depths(scores: Tensor, lengths: Int64) -> NDArray[np.float32]:
+def depths(scores: Tensor, lengths: Int64) -> Float32:
     """Find the tree with the largest score of each sentence (the CKY algorithm).
 
     :param scores: as in :func:`inside`; not written to. *Shape:* (n_trees, steps + 1, steps + 1)
@@ -49,34 +50,38 @@ def depths(scores: Tensor, lengths: Int64) -> NDArray[np.float32]:
     """
     bounds = scores.shape[1]
     last = bounds - 1
-    by_start, by_end = scores.new_zeros(scores.shape), scores.new_zeros(scores.shape)
-    best = torch.zeros(scores.shape, dtype=torch.int64, device=scores.device)
+    # Sentences lie innermost, where the machine maximises many numbers at once.
+    spans = scores.permute(1, 2, 0).contiguous()
+    by_start, by_end = torch.zeros_like(spans), torch.zeros_like(spans)
+    values = torch.full_like(spans, -torch.inf)
+    values.diagonal(1, 0, 1).zero_()
     for width in range(2, bounds):
         n_spans = bounds - width
-        ways = by_start[:, :n_spans, 1:width] + by_end[:, width:, last - width + 1 : last]
-        value, way = ways.max(-1)
-        value = value + scores.diagonal(width, 1, 2)
-        by_start[:, :n_spans, width] = value
-        by_end[:, width:, last - width] = value
-        best[:, :n_spans, width] = way + 1
-    return _follow(best.cpu().numpy(), lengths)
+        ways = by_start[:n_spans, 1:width] + by_end[width:, last - width + 1 : last]
+        value = ways.amax(1) + spans.diagonal(width, 0, 1).t()
+        by_start[:n_spans, width] = value
+        by_end[width:, last - width] = value
+        values.diagonal(width, 0, 1).copy_(value.t())
+    left, right = (values.permute(axes).contiguous().cpu().numpy() for axes in ((2, 0, 1), (2, 1, 0)))
+    return _follow(left, right, lengths)
 
 
-def _follow(best: Int64, lengths: Int64) -> NDArray[np.float32]:
+def _follow(left: Float32, right: Float32, lengths: Int64) -> Float32:
     """Read the trees off: all nodes of one depth of all sentences at a time.
 
-    :param best: words of the left part of each span, by first word and width.
+    :param left: the best value of the span from word ``i`` to word ``j``, minus infinity where there is no
+        such span. *Shape:* (n_trees, steps + 1, steps + 1)
+    :param right: the same with ``j`` before ``i``.
     """
     gaps = np.cumsum(lengths - 1) - (lengths - 1)
     distances = np.zeros(int((lengths - 1).sum()), np.float32)
-    tree, start, width = np.arange(len(lengths)), np.zeros(len(lengths), np.int64), lengths
+    tree, start, end = np.arange(len(lengths)), np.zeros(len(lengths), np.int64), lengths
     depth = 0
-    while len(tree := tree[kept := width > 1]):
-        start, width = start[kept], width[kept]
-        left = best[tree, start, width]
-        distances[gaps[tree] + start + left - 1] = -depth
+    while len(tree := tree[kept := end - start > 1]):
+        start, end = start[kept], end[kept]
+        split = (left[tree, start] + right[tree, end]).argmax(1)
+        distances[gaps[tree] + split - 1] = -depth
         tree = np.concatenate([tree, tree])
-        start = np.concatenate([start, start + left])
-        width = np.concatenate([left, width - left])
+        start, end = np.concatenate([start, split]), np.concatenate([split, end])
         depth += 1
     return distances

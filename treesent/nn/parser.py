@@ -168,7 +168,7 @@ class DistanceParser(nn.Module):
         bounds = before.index_select(0, sentences.before) + after.index_select(0, sentences.after)
         bounds = self._drop(torch.relu(bounds + self.bias), self.config.dropout, generator)
         return (
-            linear(bounds.index_select(0, sentences.inner), self.output).squeeze(1),
+            linear(bounds, self.output).squeeze(1).index_select(0, sentences.inner),
             linear(bounds, self.start, self.start_bias),
             linear(bounds, self.end, self.end_bias),
         )
