@@ -48,7 +48,12 @@ setup(
             "treesent.VectorFile.v1 = treesent.training.vector_sources:vector_file",
             "treesent.JoinVectors.v1 = treesent.training.vector_sources:join_vectors",
         ],
-        "spacy_architectures": ["treesent.TreeLSTM.v1 = treesent.architectures:tree_lstm"],
+        "spacy_architectures": [
+            "treesent.RecursiveNet.v1 = treesent.architectures:recursive_net",
+            "treesent.RNTN.v1 = treesent.architectures:rntn",
+            "treesent.TreeGRU.v1 = treesent.architectures:tree_gru",
+            "treesent.TreeLSTM.v1 = treesent.architectures:tree_lstm",
+        ],
         "spacy_cli": ["treesent = treesent.cli.spacy_plugin:app"],
         "spacy_scorers": ["treesent.scorer.v1 = treesent.component:make_scorer"],
     },

@@ -18,6 +18,10 @@ from treesent.errors import ModelError, RecipeError
 from treesent.nn import recursive
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.recursive_net import RecursiveNetConfig
+from treesent.nn.rntn import RNTNConfig
+from treesent.nn.tree_gru import TreeGRUConfig
+from treesent.nn.tree_lstm import TreeLSTMConfig
 
 if TYPE_CHECKING:
     from treesent.nn.recursive import RecursiveClassifier
@@ -42,7 +46,10 @@ class Network(Generic[Config]):
 
 
 NETWORKS: Mapping[str, Network[Any]] = {
-    "treesent.TreeLSTM.v1": Network(recursive.TreeLSTMConfig, recursive.build),
+    "treesent.RecursiveNet.v1": Network(RecursiveNetConfig, recursive.build),
+    "treesent.RNTN.v1": Network(RNTNConfig, recursive.build),
+    "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive.build),
+    "treesent.TreeLSTM.v1": Network(TreeLSTMConfig, recursive.build),
 }
 
 
@@ -205,4 +212,7 @@ def _architecture(name: str) -> Callable[..., "Model[ForestBatch, Float32]"]:
     return make
 
 
+recursive_net = _architecture("treesent.RecursiveNet.v1")
+rntn = _architecture("treesent.RNTN.v1")
+tree_gru = _architecture("treesent.TreeGRU.v1")
 tree_lstm = _architecture("treesent.TreeLSTM.v1")

@@ -26,7 +26,8 @@ from torch.nn import functional
 from tests.benchmarks.timing import interleave, sgemm_rate, summary, timed
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import TreeLSTMConfig, build, node_loss
+from treesent.nn.recursive import build, node_loss
+from treesent.nn.tree_lstm import TreeLSTMConfig
 from treesent.trees.brackets import read_trees
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
