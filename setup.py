@@ -49,6 +49,7 @@ setup(
             "treesent.JoinVectors.v1 = treesent.training.vector_sources:join_vectors",
         ],
         "spacy_architectures": [
+            "treesent.ChildSumTreeLSTM.v1 = treesent.architectures:child_sum",
             "treesent.RecursiveNet.v1 = treesent.architectures:recursive_net",
             "treesent.RNTN.v1 = treesent.architectures:rntn",
             "treesent.TreeGRU.v1 = treesent.architectures:tree_gru",

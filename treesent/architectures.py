@@ -17,6 +17,7 @@ from thinc.api import ArgsKwargs, Model, PyTorchShim
 from treesent.errors import ModelError, RecipeError
 from treesent.nn import recursive
 from treesent.nn.batch import ForestBatch
+from treesent.nn.child_sum import ChildSumConfig
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.recursive_net import RecursiveNetConfig
 from treesent.nn.rntn import RNTNConfig
@@ -46,6 +47,7 @@ class Network(Generic[Config]):
 
 
 NETWORKS: Mapping[str, Network[Any]] = {
+    "treesent.ChildSumTreeLSTM.v1": Network(ChildSumConfig, recursive.build),
     "treesent.RecursiveNet.v1": Network(RecursiveNetConfig, recursive.build),
     "treesent.RNTN.v1": Network(RNTNConfig, recursive.build),
     "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive.build),
@@ -212,6 +214,7 @@ def _architecture(name: str) -> Callable[..., "Model[ForestBatch, Float32]"]:
     return make
 
 
+child_sum = _architecture("treesent.ChildSumTreeLSTM.v1")
 recursive_net = _architecture("treesent.RecursiveNet.v1")
 rntn = _architecture("treesent.RNTN.v1")
 tree_gru = _architecture("treesent.TreeGRU.v1")
