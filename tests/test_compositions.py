@@ -94,7 +94,7 @@ def rntn(w, x=None, left=None, right=None):
     if x is not None:
         return recursive_net(w, x)
     pair = np.concatenate([left, right])
-    form = np.array([pair @ piece @ pair for piece in w["tensor"]])
+    form = np.array([pair @ (piece / (2 * HIDDEN)) @ pair for piece in w["tensor"]])
     return np.tanh(form + w["recurrent"] @ pair + w["bias"])
 
 

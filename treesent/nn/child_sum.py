@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from treesent.errors import ModelError
 from treesent.nn.batch import Layout
 from treesent.nn.levels import Composition, States, weight_block
+from treesent.nn.matmul import linear
 from treesent.nn.recursive import RecursiveConfig
 
 
@@ -46,7 +46,7 @@ class ChildSumTreeLSTM(Composition):
         :param vectors: *Shape:* (n, width)
         :return: ``h, c, W x + b, s, m``. *Shape of each:* (n, hidden), the third (n, 4 * hidden)
         """
-        x = functional.linear(vectors, self.input, self.bias)
+        x = linear(vectors, self.input, self.bias)
         nothing = x.new_zeros(len(x), self.hidden)
         h, c = _output(x[:, self.hidden :], nothing)
         return h, c, x, nothing, nothing
@@ -61,8 +61,8 @@ class ChildSumTreeLSTM(Composition):
         (_, h), (_, c), (x, _), (s, _), (m, _) = (part.unbind(1) for part in children)
         u_f, u_iou = self.recurrent[: self.hidden], self.recurrent[self.hidden :]
         s = s + h
-        m = m + torch.sigmoid(x[:, : self.hidden] + functional.linear(h, u_f)) * c
-        return *_output(x[:, self.hidden :] + functional.linear(s, u_iou), m), x, s, m
+        m = m + torch.sigmoid(x[:, : self.hidden] + linear(h, u_f)) * c
+        return *_output(x[:, self.hidden :] + linear(s, u_iou), m), x, s, m
 
     def forward(self, vectors: Tensor, layout: Layout, mask: Tensor | None = None) -> States:
         """States of all nodes; see :meth:`Composition.forward`.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from treesent.nn.levels import Composition, States, weight_block
+from treesent.nn.matmul import linear
 from treesent.nn.recursive import RecursiveConfig
 
 
@@ -39,7 +39,7 @@ class RecursiveNet(Composition):
         :param vectors: *Shape:* (n, width)
         :return: *Shape:* (n, hidden)
         """
-        return (torch.tanh(functional.linear(vectors, self.input, self.input_bias)),)
+        return (torch.tanh(linear(vectors, self.input, self.input_bias)),)
 
     def compose(self, children: States) -> States:
         """Apply the one layer.
@@ -47,15 +47,15 @@ class RecursiveNet(Composition):
         :param children: *Shape:* (n, 2, hidden)
         :return: *Shape:* (n, hidden)
         """
-        return (torch.tanh(self.linear(children[0].flatten(1))),)
+        return (torch.tanh(self.affine(children[0].flatten(1))),)
 
-    def linear(self, pair: Tensor) -> Tensor:
+    def affine(self, pair: Tensor) -> Tensor:
         """What stands under the tanh.
 
         :param pair: the children's states side by side. *Shape:* (n, 2 * hidden)
         :return: *Shape:* (n, hidden)
         """
-        return functional.linear(pair, self.recurrent, self.bias)
+        return linear(pair, self.recurrent, self.bias)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from treesent.nn.levels import Composition, States
+from treesent.nn.matmul import linear
 from treesent.nn.recursive import RecursiveConfig
 from treesent.nn.recursive_net import RecursiveNet
 
@@ -17,7 +17,8 @@ class RNTN(RecursiveNet):
     """``p = tanh([a; b]' V [a; b] + W [a; b] + bias)``, one slice of ``V`` for each number of ``p``.
 
     ``x' V x`` is the product of ``V`` with the products of all pairs of numbers in ``x``: one matmul for all
-    slices and nodes.
+    slices and nodes. As a parameter ``V`` is ``2 * hidden`` times as large: the form has that many times the
+    terms of ``W x``, and so one learning rate suits both.
 
     :param width: of the vectors at the leaves.
     :param hidden: of the states; ``V`` has its cube, four times. The paper has 25 to 35.
@@ -26,10 +27,9 @@ class RNTN(RecursiveNet):
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__(width, hidden, generator)
-        # Slices of the size that the authors' own program begins with.
-        bound = 1 / (4 * hidden)
+        # The authors' own program begins with numbers of V up to 1 / (4 * hidden).
         tensor = torch.empty(hidden, 2 * hidden, 2 * hidden)
-        self.tensor = nn.Parameter(nn.init.uniform_(tensor, -bound, bound, generator=generator))
+        self.tensor = nn.Parameter(nn.init.uniform_(tensor, -0.5, 0.5, generator=generator))
 
     def compose(self, children: States) -> States:
         """Apply tensor and matrix.
@@ -38,10 +38,8 @@ class RNTN(RecursiveNet):
         :return: *Shape:* (n, hidden)
         """
         pair = children[0].flatten(1)
-        products = torch.bmm(pair[:, :, None], pair[:, None, :])
-        return (
-            torch.tanh(functional.linear(products.flatten(1), self.tensor.flatten(1)) + self.linear(pair)),
-        )
+        products = torch.bmm(pair[:, :, None] / (2 * self.hidden), pair[:, None, :])
+        return (torch.tanh(linear(products.flatten(1), self.tensor.flatten(1)) + self.affine(pair)),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from treesent.nn.levels import Composition, States, weight_block
+from treesent.nn.matmul import linear
 from treesent.nn.recursive import RecursiveConfig
 
 
@@ -44,7 +44,7 @@ class TreeGRU(Composition):
         :param vectors: *Shape:* (n, width)
         :return: *Shape:* (n, hidden)
         """
-        z, new = functional.linear(vectors, self.input, self.bias[1:].reshape(-1)).chunk(2, 1)
+        z, new = linear(vectors, self.input, self.bias[1:].reshape(-1)).chunk(2, 1)
         return (torch.sigmoid(-z) * torch.tanh(new),)
 
     def compose(self, children: States) -> States:
@@ -54,9 +54,9 @@ class TreeGRU(Composition):
         :return: *Shape:* (n, hidden)
         """
         h = children[0]
-        gates = torch.sigmoid(functional.linear(h.flatten(1), self.gates, self.bias[:2].reshape(-1)))
+        gates = torch.sigmoid(linear(h.flatten(1), self.gates, self.bias[:2].reshape(-1)))
         r, z = gates.chunk(2, 1)
-        new = torch.tanh(functional.linear((r[:, None] * h).flatten(1), self.recurrent, self.bias[2]))
+        new = torch.tanh(linear((r[:, None] * h).flatten(1), self.recurrent, self.bias[2]))
         return (torch.lerp(new, h.sum(1), z),)
 
 
