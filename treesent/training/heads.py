@@ -124,7 +124,7 @@ def main(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write.")],
     pipeline: Annotated[str, typer.Option(help="A spaCy pipeline with a parser.")] = "en_core_web_sm",
 ) -> None:
-    """Parse the sentences of a treebank: about 2,000 words a second on one core, or more."""
+    """Parse the sentences of a treebank."""
     typer.echo(f"{output}: {write_heads(trees, output, pipeline):,} sentences", err=True)
 
 
