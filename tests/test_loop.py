@@ -11,7 +11,8 @@ from treesent.data.batches import Corpus, epoch_batches, in_order, prefetch, ran
 from treesent.errors import RecipeError, TreesentError
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import TreeLSTMConfig, build
+from treesent.nn.recursive import build
+from treesent.nn.tree_lstm import TreeLSTMConfig
 from treesent.training import loop
 from treesent.training.checkpoint import read_checkpoint
 from treesent.training.evaluation import evaluate_trees, predict

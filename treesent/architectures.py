@@ -17,7 +17,12 @@ from thinc.api import ArgsKwargs, Model, PyTorchShim
 from treesent.errors import ModelError, RecipeError
 from treesent.nn import recursive
 from treesent.nn.batch import ForestBatch
+from treesent.nn.child_sum import ChildSumConfig
 from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.recursive_net import RecursiveNetConfig
+from treesent.nn.rntn import RNTNConfig
+from treesent.nn.tree_gru import TreeGRUConfig
+from treesent.nn.tree_lstm import TreeLSTMConfig
 
 if TYPE_CHECKING:
     from treesent.nn.recursive import RecursiveClassifier
@@ -42,7 +47,11 @@ class Network(Generic[Config]):
 
 
 NETWORKS: Mapping[str, Network[Any]] = {
-    "treesent.TreeLSTM.v1": Network(recursive.TreeLSTMConfig, recursive.build),
+    "treesent.ChildSumTreeLSTM.v1": Network(ChildSumConfig, recursive.build),
+    "treesent.RecursiveNet.v1": Network(RecursiveNetConfig, recursive.build),
+    "treesent.RNTN.v1": Network(RNTNConfig, recursive.build),
+    "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive.build),
+    "treesent.TreeLSTM.v1": Network(TreeLSTMConfig, recursive.build),
 }
 
 
@@ -205,4 +214,8 @@ def _architecture(name: str) -> Callable[..., "Model[ForestBatch, Float32]"]:
     return make
 
 
+child_sum = _architecture("treesent.ChildSumTreeLSTM.v1")
+recursive_net = _architecture("treesent.RecursiveNet.v1")
+rntn = _architecture("treesent.RNTN.v1")
+tree_gru = _architecture("treesent.TreeGRU.v1")
 tree_lstm = _architecture("treesent.TreeLSTM.v1")

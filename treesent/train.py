@@ -5,14 +5,14 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from treesent import __version__
 from treesent.architectures import KEY, build_network, network_config
 from treesent.component import write_pipeline
-from treesent.data.batches import EncodedCorpus
+from treesent.data.batches import Corpus, EncodedCorpus
 from treesent.data.sst import read_treebank
 from treesent.errors import ModelError, RecipeError, TreesentError
 from treesent.nn.embedding import VectorEmbedding
@@ -23,6 +23,7 @@ from treesent.training.bracket_score import BracketScores
 from treesent.training.compact import fold_projection, round_table, round_weights
 from treesent.training.device import choose_device
 from treesent.training.evaluation import evaluate_trees
+from treesent.training.heads import on_dependencies, read_heads
 from treesent.training.loop import Data, Progress, fit, stream
 from treesent.training.metrics import TreeScores, score_trees
 from treesent.training.recipe import Recipe, read_recipe
@@ -96,9 +97,7 @@ def train(
         return Trained(output, progress, brackets)
     n_classes = len(settings.labels.names)
     _check_metric(settings)
-    train_trees, dev_trees = (
-        read_treebank(settings.corpora.files(name), n_classes) for name in ("train", "dev")
-    )
+    train_trees, dev_trees = (_corpus(settings, name) for name in ("train", "dev"))
     table = load_vectors(settings.vectors)
     working, (train_rows, dev_rows) = working_vectors(table, [train_trees, dev_trees])
     parser = None if settings.parser is None else read_parser(settings.parser, table.width)
@@ -136,6 +135,13 @@ def train(
     _write(output, checkpoint, model, dev)
     shutil.rmtree(checkpoint)
     return Trained(output, progress, dev)
+
+
+def _corpus(recipe: Recipe, name: Literal["train", "dev"]) -> Corpus:
+    """Read the trees of a corpus, and lay their labels on dependencies where the recipe has heads."""
+    corpus = read_treebank(recipe.corpora.files(name), len(recipe.labels.names))
+    heads = recipe.corpora.files("train_heads" if name == "train" else "dev_heads")
+    return on_dependencies(corpus, read_heads(heads)) if heads else corpus
 
 
 def _generator(seed: int) -> Any:

@@ -41,6 +41,8 @@ class Layout:
     :param tree: tree of each inner node. *Shape:* (n_inner,)
     :param blocks: inner nodes that can be computed at once, children first.
     :param state: row of every node of the forest, or None where they are the same. *Shape:* (n_nodes,)
+    :param head: which of its two children holds the head of each inner node, or None where trees do not say.
+        *Shape:* (n_inner,)
     """
 
     n_leaves: int
@@ -51,6 +53,7 @@ class Layout:
     tree: Tensor
     blocks: tuple[Block, ...]
     state: Tensor | None
+    head: Tensor | None = None
 
     @property
     def n_inner(self) -> int:
@@ -94,6 +97,7 @@ class ForestBatch:
     sizes: tuple[int, ...]
     blocks: tuple[Block, ...]
     extra: Tensor | None = None
+    head: Tensor | None = None
 
     @property
     def n_words(self) -> int:
@@ -129,6 +133,7 @@ class ForestBatch:
             tree=self.tree[self.n_words :],
             blocks=self.blocks,
             state=self.state if share else None,
+            head=self.head,
         )
 
     @classmethod
@@ -164,6 +169,8 @@ class ForestBatch:
             "packed": packed,
             "unpacked": unpacked,
         }
+        if forest.head is not None:
+            arrays["head"] = forest.head
         return cls(
             **_move(arrays, device, non_blocking),
             batch_sizes=torch.from_numpy(batch_sizes),

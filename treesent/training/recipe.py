@@ -41,8 +41,12 @@ class CorporaConfig:
     reparse: bool = False
     """Learn from every sentence of ``train`` twice: in its own tree, and in that of ``[parser]`` with the
     labels of the constituents that both have. Users' texts come in the parser's trees."""
+    train_heads: str | tuple[str, ...] = ()
+    """Files of heads for ``train`` and ``dev``, which turn them into dependency trees: see
+    :mod:`treesent.training.heads`."""
+    dev_heads: str | tuple[str, ...] = ()
 
-    def files(self, name: Literal["train", "dev"]) -> list[str]:
+    def files(self, name: Literal["train", "dev", "train_heads", "dev_heads"]) -> list[str]:
         """List the files of a corpus.
 
         :param name: which.
@@ -248,6 +252,8 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
             train=tuple(find_file(file, path) for file in corpora.files("train")),
             dev=tuple(find_file(file, path) for file in corpora.files("dev")),
             reparse=corpora.reparse,
+            train_heads=tuple(find_file(file, path) for file in corpora.files("train_heads")),
+            dev_heads=tuple(find_file(file, path) for file in corpora.files("dev_heads")),
         ),
         training=training,
         labels=classes,

@@ -34,6 +34,8 @@ class Forest:
     :param tree: the tree that each node belongs to. *Shape:* (n_nodes,)
     :param parent: position of each node in ``children.ravel()``; a root has ``2 * n_inner``.
         *Shape:* (n_nodes,)
+    :param head: which child of each inner node holds its head, 0 the left one, 1 the right one; None where
+        the trees do not say. *Shape:* (n_inner,)
     """
 
     rows: Int64
@@ -47,6 +49,7 @@ class Forest:
     label: Int64
     tree: Int64
     parent: Int64
+    head: Int64 | None = None
 
     @property
     def n_words(self) -> int:
@@ -108,4 +111,5 @@ class Forest:
             label=np.full(n_nodes, -1, np.int64) if label is None else np.asarray(label, np.int64)[post],
             tree=tree,
             parent=parent,
+            head=None if structure.head is None else structure.head[inner].astype(np.int64),
         )
