@@ -2,7 +2,8 @@ r"""Recurrent cells over packed sequences, behind one interface.
 
 Every cell reads sequences that are laid out step by step, the longest first. The product of its inputs with
 its weights is done for all steps at once, and for each distinct word only where the inputs are words; a step
-then costs one product with the states before it. torch's own kernels run where they exist and are faster.
+then costs one product with the states before it. On a processor that is faster than torch's own kernels
+(``tests/benchmarks/speed_cells.py``); on a GPU these run where they exist.
 
 A dropout mask on the states (Gal and Ghahramani 2016, "variational") is drawn once for a sequence and held
 over its steps. It masks the :math:`h_{t-1}` of the products; what is carried over unchanged is not masked.
@@ -116,7 +117,7 @@ class Cell(nn.Module):
 
 
 class FusedCell(Cell):
-    """A cell that torch has too: its weights, and its kernels unless the states have a mask."""
+    """A cell that torch has too: its weights, and on a GPU its kernels unless the states have a mask."""
 
     torch_cell: ClassVar[type[nn.RNNBase]]
     kernel: Any
@@ -137,10 +138,17 @@ class FusedCell(Cell):
         self, inputs: Tensor, steps: Steps, words: Tensor | None = None, mask: Tensor | None = None
     ) -> Tensor:
         """See :meth:`Cell.forward`."""
-        if mask is not None or (words is not None and not inputs.is_cuda):
-            # On a processor a product for each distinct word saves more than torch's kernels do.
-            return super().forward(inputs, steps, words, mask)
-        rows = inputs if words is None else inputs.index_select(0, words)
+        if mask is None and inputs.is_cuda:
+            return self.by_kernel(inputs if words is None else inputs.index_select(0, words), steps)
+        return super().forward(inputs, steps, words, mask)
+
+    def by_kernel(self, rows: Tensor, steps: Steps) -> Tensor:
+        """Run torch's kernel.
+
+        :param rows: inputs. *Shape:* (n_rows, width)
+        :param steps: sequences at each step.
+        :return: the state after each row. *Shape:* (n_rows, hidden)
+        """
         packed: PackedSequence = self.kernel(PackedSequence(rows, steps.batch_sizes))[0]
         return packed.data
 

@@ -20,7 +20,7 @@ from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.recursive import NodeStates
 from treesent.nn.spans import Sequences, Spans
 
-POOLINGS = ("last", "mean", "max", "attention")
+POOLINGS = ("last", "mean", "max", "attention", "outputs")
 
 
 class Layer(nn.Module):
@@ -42,7 +42,10 @@ class RecurrentClassifier(nn.Module):
     :param n_classes: of every node.
     :param embedding: vectors of the words; may be set later.
     :param pooling: what of the last layer's states goes to the softmax layer: ``last``, the state at the last
-        word (of the other direction: at the first); ``mean``, ``max`` or ``attention``, over all words.
+        word (of the other direction: at the first); ``mean``, ``max`` or ``attention``, over all words. With
+        ``outputs`` each word's state goes there, and the logits of a constituent are the mean of the
+        log-probabilities at its words (a product of experts, Hinton 2002): an output at every step, all of
+        which learn; one direction only.
     :param residual: add the input of each layer but the first to its output (He et al. 2016).
     :param input_dropout: share of the vectors that is dropped.
     :param recurrent_dropout: share of the states before that is dropped, one mask a sentence and layer.
@@ -90,20 +93,23 @@ class RecurrentClassifier(nn.Module):
         if not batch.n_nodes:
             nothing = self.weight.new_zeros(0, self.weight.shape[1])
             return NodeStates(functional.linear(nothing, self.weight, self.bias), nothing)
+        if self.pooling == "outputs":
+            return self._outputs(batch, generator)
         hidden = self._along(batch, generator) if not self.bidirectional else self._both(batch, generator)
         return NodeStates(self._classify(hidden, generator), hidden)
 
     def prefixes(self, batch: ForestBatch) -> Tensor:
         """Score what has been read after each word of its sentence: the output at every step.
 
-        At the last word of a constituent that begins the sentence it is the constituent's own score.
+        With pooling ``last``, the output at the last word of a constituent that begins the sentence is the
+        constituent's own score.
 
         :param batch: the sentences.
         :return: logits in text order. *Shape:* (n_words, n_classes)
         :raises RecipeError: the network reads in both directions, or pools over words.
         """
-        if self.bidirectional or self.pooling != "last":
-            raise RecipeError("outputs at every step come from one direction, pooling 'last'")
+        if self.bidirectional or self.pooling not in ("last", "outputs"):
+            raise RecipeError("every step has an output in one direction with pooling 'last' or 'outputs'")
         if not batch.n_nodes:
             return self.forward(batch).logits
         runs, states = self._runs(batch, None)
@@ -146,6 +152,15 @@ class RecurrentClassifier(nn.Module):
         nodes = spans.of_nodes()
         row = runs.row(spans.start.index_select(0, nodes.sequence), nodes.step)
         return self._pool(states.index_select(0, row), nodes, spans)
+
+    def _outputs(self, batch: ForestBatch, generator: torch.Generator | None) -> NodeStates:
+        """Score every node by the outputs at its words."""
+        runs, states = self._runs(batch, generator)
+        spans, nodes = batch.spans, batch.spans.of_nodes()
+        scores = functional.log_softmax(self._classify(states, generator), 1)
+        row = runs.row(spans.start.index_select(0, nodes.sequence), nodes.step)
+        logits = mean_pool(scores.index_select(0, row), nodes.sequence, spans.length)
+        return NodeStates(logits, states, runs.row(spans.start, spans.length - 1))
 
     def _both(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
         """What two directions leave of each node. *Shape:* (n_nodes, 2 * hidden)."""

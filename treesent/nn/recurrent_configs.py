@@ -20,7 +20,8 @@ class RecurrentConfig:
     :param layers: how many lie above each other.
     :param bidirectional: read from both ends.
     :param residual: add the input of each layer but the first to its output.
-    :param pooling: what the softmax layer sees: ``last``, ``mean``, ``max`` or ``attention``.
+    :param pooling: what the softmax layer sees: ``last``, ``mean``, ``max``, ``attention`` or ``outputs``;
+        see :class:`~treesent.nn.recurrent.RecurrentClassifier`.
     :param input_dropout: share of the vectors that is dropped.
     :param recurrent_dropout: share of the states before that is dropped, one mask a sentence and layer.
     :param layer_dropout: share of the states between layers that is dropped.
@@ -44,6 +45,8 @@ class RecurrentConfig:
                 raise RecipeError(f"{name} is {getattr(self, name)}; give 1 or more")
         if self.pooling not in POOLINGS:
             raise RecipeError(f"pooling is {self.pooling!r}; give one of {', '.join(map(repr, POOLINGS))}")
+        if self.pooling == "outputs" and self.bidirectional:
+            raise RecipeError("pooling is 'outputs', which needs one direction; set bidirectional = false")
         for name in ("input_dropout", "recurrent_dropout", "layer_dropout", "output_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; give a share from 0 up to, but not, 1")
