@@ -1,13 +1,18 @@
 """The recurrent networks on numbers: one sequence at a time, torch's own, themselves in another way."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import spacy
 import torch
 from device_guard import DeviceGuard
 from hypothesis import given, settings
 from strategies import structures
+from toy_pipeline import TEXT, toy_model, toy_nlp
 
-from treesent.architectures import NETWORKS
+from treesent.architectures import KEY, NETWORKS, build_network, network_config
 from treesent.errors import RecipeError
 from treesent.nn import recurrent_configs as configs
 from treesent.nn.batch import ForestBatch
@@ -15,16 +20,20 @@ from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.recursive import node_loss
 from treesent.nn.spans import Steps
+from treesent.record import read
+from treesent.training.recipe import read_recipe
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 
 N_ROWS, WIDTH, HIDDEN, CLASSES = 11, 4, 3, 5
 TABLE = np.random.default_rng(0).normal(size=(N_ROWS, WIDTH))
-CONFIGS = {
-    name.split(".")[1]: network.config
+RECIPES = Path(__file__).parents[1] / "pipelines"
+NAMES = {
+    network.config: name
     for name, network in NETWORKS.items()
     if issubclass(network.config, configs.RecurrentConfig)
 }
+CONFIGS = {name: config for config, name in NAMES.items()}
 OPTIONS = {
     "plain": {},
     "bidirectional": {"bidirectional": True},
@@ -275,3 +284,30 @@ def test_a_network_without_vectors_says_so():
     made = configs.build(configs.GRUConfig(hidden=HIDDEN), WIDTH, CLASSES)
     with pytest.raises(RecipeError, match="embedding"):
         made(batch(Structure.right_branching([2])))
+
+
+@every_network
+def test_a_pipeline_is_written_read_and_scores_every_constituent(config, tmp_path):
+    block, model = {KEY: NAMES[config], "hidden": 8, "bidirectional": True}, toy_model()
+    network = build_network(block, model.table.width, 5, model.network.embedding, generator()).eval()
+    nlp = toy_nlp()
+    nlp.get_pipe("treesent").trained = replace(model, block=block, network=network)
+    nlp.to_disk(tmp_path / "saved")
+    again = spacy.load(tmp_path / "saved")
+    found, expected = (
+        np.concatenate([record.probs for _, record in read(pipeline(TEXT))]) for pipeline in (again, nlp)
+    )
+    assert len(found) == 2 * len(nlp(TEXT)) - 2
+    assert np.array_equal(found, expected)
+
+
+@every_network
+def test_each_network_has_a_recipe(config, tmp_path):
+    for name in ("train.txt", "dev.txt"):
+        (tmp_path / name).touch()
+    paths = {"paths.trees": str(tmp_path), "paths.vectors": str(tmp_path)}
+    recipes = {path.name: path for path in RECIPES.glob("*.cfg") if NAMES[config] in path.read_text("utf-8")}
+    assert recipes
+    for name, path in recipes.items():
+        assert isinstance(network_config(read_recipe(path, paths).model), config)
+        assert f"pipelines/{name} " in path.read_text("utf-8")

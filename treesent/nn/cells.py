@@ -66,21 +66,28 @@ class Cell(nn.Module):
         :return: the state after each row. *Shape:* (n_rows, hidden)
         """
         gates = self.project(inputs)
-        return self.run(gates if words is None else gates.index_select(0, words), steps, mask)
+        if words is not None and torch.is_grad_enabled():
+            # One gather has one backward pass. Without gradients one a step takes less memory.
+            gates, words = gates.index_select(0, words), None
+        return self.run(gates, steps, words, mask)
 
-    def run(self, gates: Tensor, steps: Steps, mask: Tensor | None = None) -> Tensor:
+    def run(
+        self, gates: Tensor, steps: Steps, words: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         """Take the steps.
 
-        :param gates: what :meth:`project` gives. *Shape:* (n_rows, gates * hidden)
+        :param gates: what :meth:`project` gives. *Shape:* (n_rows or n_vectors, gates * hidden)
         :param steps: sequences at each step.
+        :param words: see :meth:`forward`.
         :param mask: see :meth:`forward`.
         :return: the state after each row. *Shape:* (n_rows, hidden)
         """
         recurrent, outputs = self.matrix(), []
         state: State = (gates.new_zeros(steps.sizes[0], self.hidden),) * self.memories
         # One split has one backward pass; a slice a step would have many.
-        parts: tuple[Tensor, ...] = torch.split(gates, list(steps.sizes))
-        for number, part in enumerate(parts):
+        parts: tuple[Tensor, ...] = torch.split(gates if words is None else words, list(steps.sizes))
+        for number, rows in enumerate(parts):
+            part = rows if words is None else gates.index_select(0, rows)
             n = len(part)
             if n < len(state[0]):
                 # Sequences that have ended are the last ones.
