@@ -249,6 +249,21 @@ def test_a_step_stays_on_its_device(options):
     assert loss.device.type == "meta"
 
 
+@every_network
+@every_option
+@pytest.mark.parametrize("kind", ["module", "autocast"])
+def test_half_precision_is_near(kind, config, options):
+    trees = batch(Structure.right_branching([6, 1, 3]))
+    made = network(config, **options).float()
+    expected = made(trees, generator()).logits
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
+        found = made.to(torch.float32 if kind == "autocast" else torch.bfloat16)(trees, generator()).logits
+        node_loss(found, trees.label).backward()
+    if not made.recurrent_dropout:
+        torch.testing.assert_close(found.float(), expected, atol=0.05, rtol=0.05)
+    assert all(weight.grad.isfinite().all() for weight in made.parameters())
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @every_network

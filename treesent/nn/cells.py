@@ -231,7 +231,7 @@ class Leaky(Cell):
     def step(self, gates: Tensor, seen: Tensor, state: State, recurrent: Tensor, number: int) -> State:
         """See :meth:`Cell.step`."""
         new = torch.addmm(gates, seen, recurrent).tanh()
-        return (torch.lerp(state[0], new, self.rates.expand_as(new)),)
+        return (torch.lerp(state[0], new, self.rates.to(new.dtype).expand_as(new)),)
 
 
 class Clockwork(Cell):

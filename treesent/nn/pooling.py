@@ -66,5 +66,5 @@ class AttentionPool(nn.Module):
     def forward(self, states: Tensor, sequence: Tensor, length: Tensor) -> Tensor:
         """Pool; see :func:`mean_pool` for what goes in and out."""
         weights = self.attention(states, sequence, len(length))
-        total = states.new_zeros(len(length), states.shape[1])
-        return total.index_add(0, sequence, states * weights[:, None])
+        weighted = states * weights[:, None]
+        return weighted.new_zeros(len(length), states.shape[1]).index_add(0, sequence, weighted)
