@@ -5,6 +5,9 @@ the same word are prefixes of the longest of them. So one sequence for each word
 begins there) holds the states of all constituents, and one that ends there those of the other direction. Only
 what looks at the whole constituent at every word (pooling, a second bidirectional layer) needs a sequence for
 each constituent.
+
+The constituents of a treebank's sentence of 20 words have 160 words, of which 107 are read from the left, or 73
+from the right. In a right-branching sentence of n words these are n (n + 1) / 2 and n.
 """
 
 from __future__ import annotations
