@@ -6,8 +6,8 @@ begins there) holds the states of all constituents, and one that ends there thos
 what looks at the whole constituent at every word (pooling, a second bidirectional layer) needs a sequence for
 each constituent.
 
-The constituents of a treebank's sentence of 20 words have 160 words, of which 107 are read from the left, or 73
-from the right. In a right-branching sentence of n words these are n (n + 1) / 2 and n.
+The constituents of a treebank's sentence of 20 words have 160 words, of which 107 are read from the left, or
+73 from the right. In a right-branching sentence of n words these are n (n + 1) / 2 and n.
 """
 
 from __future__ import annotations
