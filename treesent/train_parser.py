@@ -63,6 +63,10 @@ def train_parser(
         raise RecipeError("training.tune_vectors is true; a parser reads vectors and leaves them as they are")
     if recipe.training.metric != "bracket_f1":
         raise RecipeError(f"training.metric is {recipe.training.metric!r}; a parser has 'bracket_f1' only")
+    if recipe.corpora.has_texts or recipe.labels is None:
+        raise RecipeError("[corpora] has labelled texts; a parser learns from bracketed trees alone")
+    if recipe.corpora.dev_share:
+        raise RecipeError("corpora.dev_share is of classifiers; give a parser its own dev trees")
     n_classes = len(recipe.labels.names)
     corpora = [read_treebank(recipe.corpora.files(name), n_classes) for name in ("train", "dev")]
     table = load_vectors(recipe.vectors)

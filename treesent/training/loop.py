@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,15 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from treesent.data.batches import EncodedCorpus, epoch_batches, in_order, prefetch
+from treesent.data.batches import epoch_batches, prefetch
 from treesent.errors import RecipeError
-from treesent.nn.batch import ForestBatch
-from treesent.nn.recursive import node_loss
 from treesent.training.averaging import WeightAverage
 from treesent.training.checkpoint import Checkpoint, prefixed, read_checkpoint, write_checkpoint
-from treesent.training.evaluation import predict
 from treesent.training.log import StepLog
-from treesent.training.metrics import TreeScores, score_trees
 from treesent.training.optimizers import (
     build_optimizers,
     clip,
@@ -76,58 +72,11 @@ class Task(Protocol):
     ) -> Tensor:
         """Give the mean loss of a batch. *Shape:* ``()``."""
 
+    def weight(self, batch: Any, config: TrainingConfig) -> Tensor:
+        """Give what that mean is over: the labels counted, each with its weight. *Shape:* ``()``."""
+
     def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> Scored:
         """Give the figures on dev."""
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """The task of a classifier: the class of every labelled node."""
-
-    train: EncodedCorpus
-    dev: EncodedCorpus
-    polarity: Sequence[float] | None
-
-    @property
-    def n_train(self) -> int:
-        """Trees to learn from."""
-        return len(self.train)
-
-    def batch(self, trees: Int64, device: torch.device, non_blocking: bool) -> ForestBatch:
-        """Lay some of the trees out.
-
-        :param trees: which. *Shape:* ``(batch,)``.
-        :param device: where the network is.
-        :param non_blocking: copy from pinned memory while the host goes on.
-        """
-        return ForestBatch.from_forest(self.train.forest(trees), device, non_blocking=non_blocking)
-
-    def loss(
-        self, model: nn.Module, batch: ForestBatch, generator: torch.Generator, config: TrainingConfig
-    ) -> Tensor:
-        """Mean cross-entropy over the labelled nodes.
-
-        :param model: the network.
-        :param batch: made by :meth:`batch`.
-        :param generator: where dropout masks come from.
-        :param config: how much a root counts.
-        """
-        weight = None
-        if config.root_weight != 1:
-            weight = torch.ones(batch.n_nodes, device=batch.device)
-            weight = weight.index_fill(0, batch.roots, config.root_weight)
-        return node_loss(model(batch, generator).logits, batch.label, weight)
-
-    def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> TreeScores:
-        """Score the dev trees.
-
-        :param model: the network.
-        :param device: where it is.
-        :param batch_size: trees a batch.
-        """
-        forests = in_order(self.dev, batch_size)
-        probs = predict(model, (ForestBatch.from_forest(forest, device) for forest in forests))
-        return score_trees(probs, self.dev.label, self.dev.structure.offsets[1:] - 1, self.polarity)
 
 
 def fit(
