@@ -26,6 +26,7 @@ ROWS = [
         "scoring",
         "evaluation",
         "corpora",
+        "curves",
         "train",
         "train_parser",
         "treebank",

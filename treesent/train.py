@@ -60,6 +60,7 @@ def train(
     overwrite: bool = False,
     device: str = "auto",
     log: str | Path | None = None,
+    gradients: bool = False,
     report: Callable[[dict[str, Any]], None] | None = None,
     progress_bar: bool = False,
 ) -> Trained:
@@ -76,6 +77,7 @@ def train(
     :param overwrite: drop the checkpoint of an interrupted run.
     :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
     :param log: a file for a JSON object a step.
+    :param gradients: log the norm of each layer's gradient too.
     :param report: called after each epoch with its figures.
     :param progress_bar: draw one on stderr.
     :raises TreesentError: the recipe, its data or its vectors cannot be used, or the output is in the way.
@@ -91,7 +93,14 @@ def train(
     checkpoint = _checkpoint(output, resume, overwrite)
     if settings.model.get(KEY) == PARSER:
         network, progress, brackets = train_parser(
-            settings, checkpoint, place, resume=resume, log=log, report=report, progress_bar=progress_bar
+            settings,
+            checkpoint,
+            place,
+            resume=resume,
+            log=log,
+            gradients=gradients,
+            report=report,
+            progress_bar=progress_bar,
         )
         write_parser(output, network, brackets)
         shutil.rmtree(checkpoint)
@@ -141,6 +150,7 @@ def train(
         resume=resume and (checkpoint / CHECKPOINT).exists(),
         signature=_signature(settings, labels, working, train_rows),
         log=log,
+        gradients=gradients,
         report=report,
         progress_bar=progress_bar,
     )

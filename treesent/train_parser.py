@@ -42,6 +42,7 @@ def train_parser(
     *,
     resume: bool = False,
     log: str | Path | None = None,
+    gradients: bool = False,
     report: Callable[[dict[str, Any]], None] | None = None,
     progress_bar: bool = False,
 ) -> tuple[DistanceParser, Progress, BracketScores]:
@@ -52,6 +53,7 @@ def train_parser(
     :param device: where to train.
     :param resume: go on from a checkpoint.
     :param log: a file for a JSON object a step.
+    :param gradients: log the norm of each layer's gradient too.
     :param report: called after each epoch with its figures.
     :param progress_bar: draw one on stderr.
     :returns: the parser, the run's epochs, and the figures of the parser as it will be saved.
@@ -83,6 +85,7 @@ def train_parser(
         resume=resume and checkpoint.exists(),
         signature={"model": recipe.model, "vectors": recipe.vectors, "corpora": recipe.corpora.train},
         log=log,
+        gradients=gradients,
         report=report,
         progress_bar=progress_bar,
     )

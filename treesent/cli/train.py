@@ -28,8 +28,11 @@ def train(
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JSON object a step, and one an epoch.")
     ] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Log the norm of each layer's gradient too, for curves.")
+    ] = False,
 ) -> None:
-    """Train a network on bracketed trees and write a pipeline that spacy.load opens.
+    """Train a network on trees or labelled texts and write a pipeline that spacy.load opens.
 
     Any value of the recipe can be given as --section.key VALUE, --training.seed 3 say. A path in the recipe
     is looked for in the recipe's folder, then in the working directory. All figures are in percent.
@@ -53,6 +56,7 @@ def train(
         overwrite=overwrite,
         device=device,
         log=log,
+        gradients=gradients,
         report=lambda record: typer.echo(in_words(record), err=True),
         progress_bar=sys.stderr.isatty(),
     )

@@ -18,7 +18,8 @@ from treesent.data.batches import epoch_batches, prefetch
 from treesent.errors import RecipeError
 from treesent.training.averaging import WeightAverage
 from treesent.training.checkpoint import Checkpoint, prefixed, read_checkpoint, write_checkpoint
-from treesent.training.log import StepLog
+from treesent.training.gradients import RecordsSteps, layer_norms, layers
+from treesent.training.log import Norms, StepLog
 from treesent.training.optimizers import (
     build_optimizers,
     clip,
@@ -88,6 +89,7 @@ def fit(
     resume: bool = False,
     signature: dict[str, Any] | None = None,
     log: str | Path | None = None,
+    gradients: bool = False,
     report: Callable[[dict[str, Any]], None] | None = None,
     progress_bar: bool = False,
 ) -> Progress:
@@ -104,18 +106,19 @@ def fit(
     :param resume: go on from that file.
     :param signature: plain values that a checkpoint must share with the run that resumes it.
     :param log: a file for a JSON object a step.
+    :param gradients: log the norm of each layer's gradient too, see :mod:`treesent.training.gradients`.
     :param report: called after each epoch with its figures.
     :param progress_bar: draw one on stderr.
     :raises TreesentError: the loss is not a number any more, or the checkpoint does not fit.
     """
     run = _Run(model, data, config, signature or {})
+    run.watch(gradients)
     if resume and checkpoint is not None:
         run.restore(read_checkpoint(checkpoint))
     with StepLog(log, run.progress.step, run.progress.epochs) as steps, _bar(run, progress_bar) as bar:
         while run.progress.epochs < config.max_epochs and not run.out_of_patience():
             for batch in run.rest_of_epoch():
-                record, loss, norm = run.step(batch)
-                steps.step(record, loss, norm)
+                steps.step(*run.step(batch), run.norms)
                 bar.update()
                 if checkpoint is not None and run.progress.step % config.checkpoint_every == 0:
                     steps.flush()
@@ -150,6 +153,21 @@ class _Run:
         self.best: dict[str, Tensor] = {}
         self.loss = torch.zeros((), device=self.device)  # of the epoch so far
         self.began = time.perf_counter()
+        self.layers: dict[str, list[nn.Parameter]] = {}
+        self.norms = Norms()
+
+    def watch(self, gradients: bool) -> None:
+        """Look at gradients layer by layer, or do not."""
+        self.layers = layers(self.model) if gradients else {}
+        if isinstance(self.model, RecordsSteps):
+            self.model.record_steps = gradients
+
+    def _measure(self) -> Norms:
+        """Norms of the gradients as they are."""
+        if not self.layers:
+            return Norms()
+        steps = self.model.step_gradient_norms() if isinstance(self.model, RecordsSteps) else None
+        return Norms(tuple(self.layers), layer_norms(self.layers), steps)
 
     def out_of_patience(self) -> bool:
         waited = self.progress.epochs - self.progress.best_epoch
@@ -178,6 +196,7 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             loss = self.data.loss(self.model, batch, self.generator, config)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.norms = self._measure()
         norm = clip(self.parameters, config.clip_norm, config.clip_value)
         for optimizer in self.optimizers:
             optimizer.step()

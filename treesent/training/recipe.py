@@ -297,8 +297,8 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
     if corpora.reparse and parser is None:
         raise RecipeError("corpora.reparse is true, but there is no section [parser]; add it with a path")
     vectors = _absolute(config["vectors"], path)
-    found = {name: tuple(find_corpus(file, path) for file in corpora.files(name)) for name in CORPORA}
-    corpora = replace(corpora, **found)
+    train, dev = (tuple(find_corpus(file, path) for file in corpora.files(name)) for name in CORPORA)
+    corpora = replace(corpora, train=train, dev=dev)
     if not named and corpora.has_trees:
         named, classes = True, read_section(LabelsConfig, labels, "labels")
     elif not named and labels.get("polarity") is not None:
