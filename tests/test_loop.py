@@ -172,7 +172,7 @@ def test_nodes_without_a_label_teach_nothing():
         model, data, _ = setting(config, train)
         run = loop._Run(model, data, config, {})
         batch = next(run.rest_of_epoch())
-        batch = batch.forest
+        batch = batch.batch.forest
         model.eval()
         logits = model(batch).logits
         logits.retain_grad()
@@ -190,9 +190,9 @@ def test_a_root_weight_changes_the_share_of_the_roots():
         model, data, _ = setting(config, dropout=0)
         run = loop._Run(model, data, config, {})
         batch = next(run.rest_of_epoch())
-        logits = model(batch.forest).logits
+        logits = model(batch.batch.forest).logits
         roots = torch.nn.functional.cross_entropy(
-            logits[batch.forest.roots], batch.forest.label[batch.forest.roots]
+            logits[batch.batch.forest.roots], batch.batch.forest.label[batch.batch.forest.roots]
         )
         _, loss, _ = run.step(batch)
         losses.append(abs(float((loss - roots).detach())))

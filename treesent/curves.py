@@ -197,7 +197,8 @@ def _over_time(axes: "Axes", log: Log) -> None:
     axes.set(title="Norm of the gradient over time steps", xlabel="step", ylabel="words from the end")
     figure = axes.get_figure()
     assert figure is not None
-    figure.colorbar(image, ax=axes, pad=0.02)
+    axes.set_xlim(0, log.steps[-1]["step"] * 1.01)
+    figure.colorbar(image, cax=axes.inset_axes((1.02, 0, 0.02, 1)))
 
 
 def _figures(dev: Mapping[str, Any]) -> dict[str, float]:

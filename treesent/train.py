@@ -28,6 +28,7 @@ from treesent.training.documents import class_weights
 from treesent.training.evaluation import evaluate_trees
 from treesent.training.loop import Progress, fit, stream
 from treesent.training.metrics import TreeScores, score_trees
+from treesent.training.processes import Processes, own_device, processes
 from treesent.training.recipe import LabelsConfig, Recipe, read_recipe
 from treesent.training.reparse import reparsed
 from treesent.training.vector_sources import load_vectors
@@ -66,6 +67,8 @@ def train(
 ) -> Trained:
     """Train a network and write it as a spaCy pipeline; of a parser, write the parser.
 
+    Under ``torchrun`` the processes share every batch, and the first of them writes.
+
     While it runs, ``OUTPUT.checkpoint`` holds what ``resume`` goes on with; the pipeline appears at
     ``OUTPUT`` when it is whole.
 
@@ -83,28 +86,36 @@ def train(
     :raises TreesentError: the recipe, its data or its vectors cannot be used, or the output is in the way.
     """
     settings = read_recipe(recipe_path(recipe), overrides)
-    network: Any
     if settings.model.get(KEY) == PARSER:
         parser_config(settings.model)
     else:
         network_config(settings.model)
-    place = choose_device(device)
-    output = Path(output)
-    checkpoint = _checkpoint(output, resume, overwrite)
+    place = choose_device(own_device(device))
+    run: dict[str, Any] = {"log": log, "gradients": gradients, "report": report, "progress_bar": progress_bar}
+    with processes(place) as team:
+        folder = _checkpoint(Path(output), resume, overwrite) if team.first else None
+        checkpoint = team.share(folder)
+        assert checkpoint is not None
+        return _train(settings, Path(output), checkpoint, place, run | {"processes": team}, resume)
+
+
+def _train(
+    settings: Recipe,
+    output: Path,
+    checkpoint: Path,
+    place: torch.device,
+    run: dict[str, Any],
+    resume: bool,
+) -> Trained:
+    """Train with settings that were read; ``run`` holds arguments of :func:`fit`."""
+    team: Processes = run["processes"]
+    network: Any
     if settings.model.get(KEY) == PARSER:
-        network, progress, brackets = train_parser(
-            settings,
-            checkpoint,
-            place,
-            resume=resume,
-            log=log,
-            gradients=gradients,
-            report=report,
-            progress_bar=progress_bar,
-        )
-        write_parser(output, network, brackets)
-        shutil.rmtree(checkpoint)
-        return Trained(output, progress, brackets)
+        network, progress, brackets = train_parser(settings, checkpoint, place, run, resume=resume)
+        if team.first:
+            write_parser(output, network, brackets)
+            shutil.rmtree(checkpoint)
+        return Trained(output, progress, team.share(brackets))
     if settings.labels is not None:
         _check_classes(settings, settings.labels)
     corpora = read_corpora(settings)
@@ -149,11 +160,10 @@ def train(
         checkpoint=checkpoint / CHECKPOINT,
         resume=resume and (checkpoint / CHECKPOINT).exists(),
         signature=_signature(settings, labels, working, train_rows),
-        log=log,
-        gradients=gradients,
-        report=report,
-        progress_bar=progress_bar,
+        **run,
     )
+    if not team.first:  # the first one's figures are those of all
+        return Trained(output, progress, team.share(_nothing(labels)))
     network = network.to("cpu")
     if settings.training.tune_vectors:
         table = working.tuned(network.embedding.table.detach().numpy())
@@ -168,7 +178,7 @@ def train(
     model.parser = parser
     _write(output, checkpoint, model, dev, aggregate)
     shutil.rmtree(checkpoint)
-    return Trained(output, progress, dev)
+    return Trained(output, progress, team.share(dev))
 
 
 def _generator(seed: int) -> torch.Generator:
@@ -189,12 +199,16 @@ def _check_classes(recipe: Recipe, labels: LabelsConfig) -> None:
             f"training.class_weights has {len(weights)} numbers for {n_classes} classes "
             f"({', '.join(labels.names)}); give one for each"
         )
-    nothing = np.zeros(0, np.int64)
-    probs = np.zeros((0, n_classes), np.float32)
     try:
-        score_trees(probs, nothing, nothing, labels.polarity).figure(recipe.training.metric)
+        _nothing(labels).figure(recipe.training.metric)
     except TreesentError as error:
         raise RecipeError(f"training.metric is {recipe.training.metric!r}; {error}") from error
+
+
+def _nothing(labels: LabelsConfig) -> TreeScores:
+    """The figures of no tree at all."""
+    none = np.zeros(0, np.int64)
+    return score_trees(np.zeros((0, len(labels.names)), np.float32), none, none, labels.polarity)
 
 
 def _signature(

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,23 +39,17 @@ def train_parser(
     recipe: Recipe,
     checkpoint: Path,
     device: "torch.device",
+    run: Mapping[str, Any],
     *,
     resume: bool = False,
-    log: str | Path | None = None,
-    gradients: bool = False,
-    report: Callable[[dict[str, Any]], None] | None = None,
-    progress_bar: bool = False,
 ) -> tuple[DistanceParser, Progress, BracketScores]:
     """Train a parser; of the trees only the brackets count, whatever labels they have.
 
     :param recipe: with a parser as its model.
     :param checkpoint: the folder for checkpoints.
     :param device: where to train.
+    :param run: further arguments of :func:`treesent.training.loop.fit`: log, report and so on.
     :param resume: go on from a checkpoint.
-    :param log: a file for a JSON object a step.
-    :param gradients: log the norm of each layer's gradient too.
-    :param report: called after each epoch with its figures.
-    :param progress_bar: draw one on stderr.
     :returns: the parser, the run's epochs, and the figures of the parser as it will be saved.
     :raises TreesentError: the recipe, its data or its vectors cannot be used.
     """
@@ -84,10 +78,7 @@ def train_parser(
         checkpoint=checkpoint / "checkpoint.safetensors",
         resume=resume and checkpoint.exists(),
         signature={"model": recipe.model, "vectors": recipe.vectors, "corpora": recipe.corpora.train},
-        log=log,
-        gradients=gradients,
-        report=report,
-        progress_bar=progress_bar,
+        **run,
     )
     model = model.to("cpu")
     for parameter in parser.parameters():

@@ -38,12 +38,15 @@ def train(
     is looked for in the recipe's folder, then in the working directory. All figures are in percent.
 
     While it runs, OUT.checkpoint holds what --resume goes on with, to the same weights as an undisturbed run;
-    OUT appears when it is whole. Small trees train best with one thread a process.
+    OUT appears when it is whole. Small trees train best with one thread a process; for several processes,
+    which share every batch, run: torchrun --nproc-per-node 2 -m -- treesent train RECIPE
+    (-- keeps torchrun from reading the options behind it).
     """
     overrides = parse_overrides(context.args)
     import torch
 
     from treesent.train import train as run
+    from treesent.training.processes import is_first
 
     if threads:
         torch.set_num_threads(threads)
@@ -58,10 +61,13 @@ def train(
         log=log,
         gradients=gradients,
         report=lambda record: typer.echo(in_words(record), err=True),
-        progress_bar=sys.stderr.isatty(),
+        progress_bar=sys.stderr.isatty() and is_first(),
     )
     best = trained.progress.best_epoch
-    typer.echo(f"{output}: the weights of epoch {best}; on dev {figures(trained.dev.to_dict())}", err=True)
+    if is_first():
+        typer.echo(
+            f"{output}: the weights of epoch {best}; on dev {figures(trained.dev.to_dict())}", err=True
+        )
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, Any]:

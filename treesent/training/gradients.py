@@ -41,7 +41,8 @@ def layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
             continue
         owner, _, own = name.rpartition(".")
         stacked = _STACKED.search(own)
-        layer = (owner or "softmax") + (f".{stacked[1]}" if stacked else "")
+        single = stacked is None or getattr(model.get_submodule(owner), "num_layers", 2) == 1
+        layer = (owner or "softmax") + ("" if stacked is None or single else f".{stacked[1]}")
         found.setdefault(layer, []).append(parameter)
     return found
 

@@ -28,9 +28,11 @@ from treesent.training.optimizers import (
     restore_optimizer,
     set_rate,
 )
+from treesent.training.processes import Processes
 from treesent.training.recipe import TrainingConfig
 
 Int64 = npt.NDArray[np.int64]
+ALONE = Processes()
 
 
 @dataclass(slots=True)
@@ -90,6 +92,7 @@ def fit(
     signature: dict[str, Any] | None = None,
     log: str | Path | None = None,
     gradients: bool = False,
+    processes: Processes | None = None,
     report: Callable[[dict[str, Any]], None] | None = None,
     progress_bar: bool = False,
 ) -> Progress:
@@ -106,15 +109,19 @@ def fit(
     :param resume: go on from that file.
     :param signature: plain values that a checkpoint must share with the run that resumes it.
     :param log: a file for a JSON object a step.
+    :param processes: share every batch with other processes; the first one evaluates, and only it writes and
+        reports. Without dropout the losses are those of one process with the whole batch.
     :param gradients: log the norm of each layer's gradient too, see :mod:`treesent.training.gradients`.
     :param report: called after each epoch with its figures.
     :param progress_bar: draw one on stderr.
     :raises TreesentError: the loss is not a number any more, or the checkpoint does not fit.
     """
-    run = _Run(model, data, config, signature or {})
+    run = _Run(model, data, config, signature or {}, processes or ALONE)
     run.watch(gradients)
     if resume and checkpoint is not None:
         run.restore(read_checkpoint(checkpoint))
+    if not run.processes.first:
+        checkpoint, log, report, progress_bar = None, None, None, False
     with StepLog(log, run.progress.step, run.progress.epochs) as steps, _bar(run, progress_bar) as bar:
         while run.progress.epochs < config.max_epochs and not run.out_of_patience():
             for batch in run.rest_of_epoch():
@@ -135,13 +142,38 @@ def fit(
     return run.progress
 
 
+class _Loss(nn.Module):
+    """The loss as a module, which is what torch shares among processes."""
+
+    def __init__(self, model: nn.Module, data: Task, config: TrainingConfig) -> None:
+        super().__init__()
+        self.model, self.data, self.config = model, data, config
+
+    def forward(self, batch: Any, generator: torch.Generator) -> Tensor:
+        return self.data.loss(self.model, batch, generator, self.config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What a process learns from at a step, and whether it counts."""
+
+    batch: Any
+    counts: bool
+
+
 class _Run:
     """The state of a run, and what one step and the end of an epoch do to it."""
 
     def __init__(
-        self, model: nn.Module, data: Task, config: TrainingConfig, signature: dict[str, Any]
+        self,
+        model: nn.Module,
+        data: Task,
+        config: TrainingConfig,
+        signature: dict[str, Any],
+        processes: Processes = ALONE,
     ) -> None:
-        self.model, self.data, self.config = model, data, config
+        self.model, self.data, self.config, self.processes = model, data, config, processes
+        self.lossy = processes.wrap(_Loss(model, data, config))
         self.signature = {**signature, "training": asdict(config)}
         self.device = next(model.parameters()).device
         self.optimizers = build_optimizers(model, config.optimizer)
@@ -182,26 +214,36 @@ class _Run:
 
         def make() -> Iterator[Any]:
             for trees in batches:
-                yield self.data.batch(trees, self.device, non_blocking=not wait)
+                share, counts = self.processes.part(trees)
+                yield _Share(self.data.batch(share, self.device, non_blocking=not wait), counts)
 
         self.model.train()
         return make() if wait else prefetch(make)
 
-    def step(self, batch: Any) -> tuple[dict[str, Any], Tensor, Tensor]:
+    def step(self, share: "_Share") -> tuple[dict[str, Any], Tensor, Tensor]:
         """Learn from a batch; give the step's figures, those on the device as tensors."""
-        config, step = self.config, self.progress.step
+        config, step, batch = self.config, self.progress.step, share.batch
         factor = rate_factor(config.schedule, step, self.steps_per_epoch, config.max_epochs)
         set_rate(self.optimizers, factor)
-        self.generator.manual_seed(stream(config.seed, 1, step))
+        own = (self.processes.rank,) if self.processes.size > 1 else ()
+        self.generator.manual_seed(stream(config.seed, 1, step, *own))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            loss = self.data.loss(self.model, batch, self.generator, config)
-        loss.backward()  # type: ignore[no-untyped-call]
+            loss = self.lossy(batch, self.generator)
+        if self.processes.size > 1:
+            # Gradients are averaged over processes: scaled so, their mean is that of the whole batch.
+            weight = self.data.weight(batch, config) * share.counts
+            total = self.processes.sum(weight).clamp(min=torch.finfo(weight.dtype).tiny)
+            loss = loss * (weight / total * self.processes.size)
+        loss.backward()
+        self.processes.add_rows(self.parameters)
         self.norms = self._measure()
         norm = clip(self.parameters, config.clip_norm, config.clip_value)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
         self.average.update(step)
+        if self.processes.size > 1:
+            loss = self.processes.sum(loss) / self.processes.size
         self.loss += loss.detach()
         self.progress.step += 1
         record = {
@@ -218,8 +260,7 @@ class _Run:
         """Evaluate on dev, keep the weights where they are the best, and give the epoch's figures."""
         progress = self.progress
         with self.average.applied():
-            scores = self.data.evaluate(self.model, self.device, self.config.eval_batch_size)
-            figure = scores.figure(self.config.metric)
+            figure, figures = self.processes.share(self._evaluate() if self.processes.first else (0.0, {}))
             if figure > progress.best:
                 progress.best, progress.best_epoch = figure, progress.epochs + 1
                 self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
@@ -228,12 +269,17 @@ class _Run:
             "step": progress.step,
             "epoch": progress.epochs,
             "mean_loss": float(self.loss) / self.steps_per_epoch,
-            "dev": scores.to_dict(),
+            "dev": figures,
             "best": progress.best_epoch == progress.epochs,
         }
         progress.history.append(record)
         self.loss.zero_()
         return {**record, "seconds": round(time.perf_counter() - self.began, 3)}
+
+    def _evaluate(self) -> tuple[float, dict[str, Any]]:
+        """The figure that chooses, and all others."""
+        scores = self.data.evaluate(self.model, self.device, self.config.eval_batch_size)
+        return scores.figure(self.config.metric), scores.to_dict()
 
     def checkpoint(self) -> Checkpoint:
         tensors = prefixed("model.", self.model.state_dict())
