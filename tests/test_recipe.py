@@ -210,3 +210,15 @@ def test_a_vectors_block_that_makes_no_sense(block, message):
         load_vectors(block)
     assert "\n" not in str(caught.value)
     assert not re.search(r"\s{2}", str(caught.value))
+
+
+def test_the_recipe_for_tables_is_read(tmp_path):
+    table = tmp_path / "reviews.csv"
+    table.touch()
+    paths = {"paths.table": str(table), "paths.vectors": str(tmp_path), "paths.parser": str(tmp_path)}
+    read = read_recipe(recipe_path("imdb"), paths)
+    assert (read.corpora.train, read.corpora.dev) == ((str(table),), ())
+    assert read.corpora.has_texts
+    assert not read.corpora.has_trees
+    read = read_recipe(recipe_path("imdb"), paths | {"paths.table": "hf:stanfordnlp/imdb"})
+    assert read.corpora.train == ("hf:stanfordnlp/imdb",)
