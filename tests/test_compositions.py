@@ -285,6 +285,7 @@ def test_half_precision_is_near(config):
     torch.testing.assert_close(found.float(), expected, atol=0.06, rtol=0.06)
 
 
+@pytest.mark.slow
 def test_ten_thousand_words_in_a_row_go_down():
     made, trees = network(TreeLSTMConfig, top_down=2), batch(Structure.right_branching([10_000]))
     node_loss(made(trees).logits, trees.label).backward()

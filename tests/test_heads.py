@@ -6,18 +6,23 @@ import spacy
 import torch
 from spacy.tokens import Doc
 from toy_pipeline import toy_table
+from typer.testing import CliRunner
 
 from treesent.architectures import KEY, build_network
+from treesent.cli import app
 from treesent.data.batches import Corpus
 from treesent.errors import DataError, ModelError, TreesentError
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline_io import SentimentModel, default_labels, default_polarity
+from treesent.projector.phrases import hidden_states
 from treesent.record import read
+from treesent.train import train
 from treesent.training.heads import on_dependencies, parse_heads, read_heads, write_heads
 from treesent.trees.brackets import parse_tree
 from treesent.trees.dependency import Dependencies
 from treesent.trees.forest import Forest
+from treesent.vectors.table import VectorTable
 
 TREES = [
     "(3 (2 (2 The) (2 film)) (3 (2 is) (4 (2 very) (3 good))))",
@@ -129,3 +134,45 @@ def test_the_component_needs_a_parse_for_it():
     nlp, *_ = child_sum_nlp()
     with pytest.warns(UserWarning, match="right-branching"), pytest.raises(ModelError, match="dependency"):
         nlp("the plot is thin")
+
+
+def test_phrases_without_heads_are_not_drawn():
+    nlp, *_ = child_sum_nlp()
+    component = nlp.get_pipe("treesent")
+    doc = component(Doc(nlp.vocab, words=["the", "plot"], heads=[1, 1], deps=["dep"] * 2))
+    with pytest.raises(ModelError, match="phrases that project draws"):
+        hidden_states(component.predictor, [doc])
+
+
+RECIPE = """
+[vectors]
+@misc = "treesent.VectorFile.v1"
+path = "vectors"
+[model]
+@architectures = "treesent.ChildSumTreeLSTM.v1"
+hidden = 12
+[corpora]
+train = "trees.txt"
+dev = "trees.txt"
+train_heads = "train.heads"
+dev_heads = "train.heads"
+[training]
+max_epochs = 40
+patience = 0
+metric = "nodes.accuracy_5"
+[training.optimizer]
+learn_rate = 0.02
+"""
+
+
+def test_a_recipe_with_heads_trains_and_a_treebanks_trees_are_refused(tmp_path, heads):
+    (tmp_path / "trees.txt").write_text("\n".join(TREES) + "\n", encoding="utf-8")
+    (tmp_path / "recipe.cfg").write_text(RECIPE, encoding="utf-8")
+    words = sorted({word for tree in TREES for word in parse_tree(tree).words})
+    vectors = np.random.default_rng(0).normal(size=(len(words), 8)).astype(np.float32)
+    VectorTable(words, vectors).save(tmp_path / "vectors")
+    trained = train(tmp_path / "recipe.cfg", tmp_path / "out")
+    assert trained.dev.nodes.to_dict()["accuracy_5"] == 100
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "out"), str(tmp_path / "trees.txt")])
+    assert result.exit_code == 1
+    assert "dependency trees with their heads" in result.stderr

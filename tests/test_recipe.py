@@ -132,7 +132,14 @@ def test_an_override_that_makes_no_sense(recipe, overrides, message):
         ("dev = [", "dev = [[", "there is no file"),
         ("[corpora]", "[training.corpora]", "the section .training. must stand before its parts"),
         ("dev =", "test =", "corpora.test is unknown"),
-        ('dev = ["trees/dev.txt","trees/train.txt"]', "", "corpora.dev is missing"),
+        ('dev = ["trees/dev.txt","trees/train.txt"]', "", "dev is missing"),
+        ("[labels]", "train_heads = x\n[labels]", "train_heads is given without dev_heads"),
+        ("[labels]", "train_heads = x\ndev_heads = x\n[labels]", "there is no file"),
+        (
+            "[labels]",
+            "train_heads = x\ndev_heads = x\nreparse = true\n[labels]",
+            "reparse is given, but dev_heads",
+        ),
     ],
 )
 def test_a_text_that_makes_no_sense(recipe, old, new, message):

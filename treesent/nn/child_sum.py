@@ -85,8 +85,9 @@ def heads_first(layout: Layout) -> Layout:
     if layout.head is None:
         if layout.n_inner:
             raise ModelError(
-                "the Child-Sum Tree-LSTM reads dependency trees, and these are others: put a dependency "
-                "parser before treesent and say trees = 'dependency', or give the recipe heads"
+                "the Child-Sum Tree-LSTM reads dependency trees with their heads, and these have none: put a "
+                "dependency parser before treesent and say trees = 'dependency', or give the recipe heads "
+                "(a treebank's own trees, and phrases that project draws, have none)"
             )
         return layout
     right = layout.head[:, None]

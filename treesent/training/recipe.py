@@ -72,7 +72,7 @@ class CorporaConfig:
         if self.dev_share and self.files("dev"):
             raise RecipeError(f"dev_share is {self.dev_share}, but dev is given too; keep one of them")
         if not self.dev_share and not self.files("dev"):
-            raise RecipeError("dev is missing; add it, or dev_share = 0.1, say")
+            raise RecipeError("dev is missing; add it to [corpora], or dev_share = 0.1, say")
         heads = {f"{name}_heads" for name in CORPORA if self.files(f"{name}_heads")}
         for other in ("dev_share", "reparse"):
             if heads and getattr(self, other):
