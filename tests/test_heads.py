@@ -86,8 +86,8 @@ def test_a_parser_writes_what_is_read(tmp_path, parser_nlp):
     parser_nlp.to_disk(tmp_path / "parser")
     trees = tmp_path / "trees.txt"
     trees.write_text("\n".join(TREES) + "\n", encoding="utf-8")
-    assert write_heads(trees, tmp_path / "out.heads", str(tmp_path / "parser")) == 3
-    found = read_heads([tmp_path / "out.heads"])
+    assert write_heads(trees, tmp_path / "out" / "train.heads", str(tmp_path / "parser")) == 3
+    found = read_heads([tmp_path / "out" / "train.heads"])
     assert found.lengths.tolist() == [5, 1, 2]
     assert found.parent[:5].tolist() == [1, 2, -1, 4, 2]
 

@@ -64,6 +64,7 @@ def write_heads(trees: str | Path, output: str | Path, pipeline: str) -> int:
     """
     sentences = ([unescape(word) for word in tree.words] for tree in read_trees(trees))
     n = 0
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
     with Path(output).open("w", encoding="utf-8") as file:
         for heads in parse_heads(sentences, pipeline):
             file.write(" ".join(map(str, heads.tolist())) + "\n")
