@@ -21,6 +21,7 @@ from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.recursive import node_loss
 from treesent.nn.spans import Steps
 from treesent.record import read
+from treesent.training.gradients import RecordsSteps
 from treesent.training.recipe import read_recipe
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
@@ -299,6 +300,39 @@ def test_a_network_without_vectors_says_so():
     made = configs.build(configs.GRUConfig(hidden=HIDDEN), WIDTH, CLASSES)
     with pytest.raises(RecipeError, match="embedding"):
         made(batch(Structure.right_branching([2])))
+
+
+def test_the_norms_of_steps_are_those_of_backpropagation_through_time():
+    """Elman's network, a loss on the root alone: dL/dh_(t-1) = U' ((1 - h_t^2) dL/dh_t)."""
+    made, n = network(configs.RNNConfig), 7
+    label = np.full(2 * n - 1, -1)
+    label[-1] = 2
+    trees = ForestBatch.from_forest(Forest.build(Structure.right_branching([n]), np.arange(n), label))
+    made.record_steps = True
+    node_loss(made(trees).logits, trees.label).backward()
+    found = made.step_gradient_norms()
+    cell, states = made.layers[0].forth, [torch.zeros(HIDDEN, dtype=torch.float64)]
+    with torch.no_grad():
+        for x in cell.project(torch.from_numpy(TABLE[:n])):
+            states.append(torch.tanh(x + states[-1] @ cell.matrix()))
+        probs = torch.softmax(made.weight @ states[-1] + made.bias, 0)
+        gradient, expected = made.weight.t() @ (probs - torch.eye(CLASSES)[2]), []
+        for state in states[:0:-1]:
+            expected.insert(0, gradient.norm())
+            gradient = cell.matrix() @ ((1 - state**2) * gradient)
+    torch.testing.assert_close(found, torch.stack(expected))
+    assert len(made.step_gradient_norms()) == 0
+
+
+@every_network
+def test_every_network_tells_of_its_steps(config):
+    made, trees = network(config, layers=2, bidirectional=True), batch(Structure.right_branching([5, 2]))
+    assert isinstance(made, RecordsSteps)
+    made.record_steps = True
+    node_loss(made(trees).logits, trees.label).backward()
+    norms = made.step_gradient_norms()
+    assert len(norms) == 5
+    assert (norms > 0).all()
 
 
 @every_network

@@ -40,10 +40,15 @@ class Cell(nn.Module):
     """Blocks of the matrices."""
     memories: ClassVar[int] = 1
     """States that a step hands to the next, the output included."""
+    record: bool
+    """Keep the outputs of each step, with the gradients that reach them."""
+    outputs: list[Tensor]
+    """Those of the last run with gradients, where they are kept."""
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.hidden = hidden
+        self.record, self.outputs = False, []
         self._make(width, generator)
 
     def _make(self, width: int, generator: torch.Generator | None) -> None:
@@ -96,6 +101,10 @@ class Cell(nn.Module):
             seen = state[0] if mask is None else state[0] * mask
             state = self.step(part, seen, state, recurrent, number)
             outputs.append(state[0])
+        if self.record and torch.is_grad_enabled():
+            for output in outputs:
+                output.retain_grad()
+            self.outputs = outputs
         return torch.cat(outputs)
 
     def project(self, inputs: Tensor) -> Tensor:
@@ -145,7 +154,7 @@ class FusedCell(Cell):
         self, inputs: Tensor, steps: Steps, words: Tensor | None = None, mask: Tensor | None = None
     ) -> Tensor:
         """See :meth:`Cell.forward`."""
-        if mask is None and inputs.is_cuda:
+        if mask is None and inputs.is_cuda and not self.record:
             return self.by_kernel(inputs if words is None else inputs.index_select(0, words), steps)
         return super().forward(inputs, steps, words, mask)
 

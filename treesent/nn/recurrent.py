@@ -117,6 +117,28 @@ class RecurrentClassifier(nn.Module):
         step = batch.spans.start[: batch.n_words] - begin
         return self._classify(states.index_select(0, runs.row(begin, step)), None)
 
+    @property
+    def record_steps(self) -> bool:
+        """Whether to keep what :meth:`step_gradient_norms` needs."""
+        return self._stack()[-1].forth.record
+
+    @record_steps.setter
+    def record_steps(self, wanted: bool) -> None:
+        self._stack()[-1].forth.record = wanted
+
+    def step_gradient_norms(self) -> Tensor:
+        """Give the norms of the loss's gradient by the states of the last layer, as it reads forth.
+
+        A state's gradient is what comes through all later states too, so it fades towards the first words
+        where it vanishes. Asked once after each backward pass: what was kept is let go.
+
+        :return: the first step first. *Shape:* (steps,)
+        """
+        cell = self._stack()[-1].forth
+        kept, cell.outputs = cell.outputs, []
+        norms = [output.new_zeros(()) if output.grad is None else output.grad.norm() for output in kept]
+        return torch.stack(norms) if norms else self.bias.new_zeros(0)
+
     def _stack(self) -> list[Layer]:
         return [layer for layer in self.layers if isinstance(layer, Layer)]
 
