@@ -63,13 +63,10 @@ def write_heads(trees: str | Path, output: str | Path, pipeline: str) -> int:
     :returns: how many there are.
     """
     sentences = ([unescape(word) for word in tree.words] for tree in read_trees(trees))
-    n = 0
+    lines = [" ".join(map(str, heads.tolist())) + "\n" for heads in parse_heads(sentences, pipeline)]
     Path(output).parent.mkdir(parents=True, exist_ok=True)
-    with Path(output).open("w", encoding="utf-8") as file:
-        for heads in parse_heads(sentences, pipeline):
-            file.write(" ".join(map(str, heads.tolist())) + "\n")
-            n += 1
-    return n
+    Path(output).write_text("".join(lines), encoding="utf-8")
+    return len(lines)
 
 
 def read_heads(paths: Iterable[str | Path]) -> Dependencies:
