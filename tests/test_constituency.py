@@ -1,3 +1,4 @@
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,6 +7,7 @@ import spacy
 from hypothesis import given
 from spacy.tokens import Doc, Span
 from strategies import structures
+from toy_pipeline import toy_nlp
 
 from treesent.errors import TreesentError
 from treesent.trees.constituency import constituents, from_constituents, from_spans, has_constituents
@@ -95,6 +97,17 @@ def test_arrays_of_benepar(benepar):
     give_arrays(doc)
     assert has_constituents(doc)
     assert brackets(from_spans(list(doc.sents))) == BINARY
+
+
+@pytest.mark.parametrize("trees", ["auto", "constituency"])
+def test_the_component_scores_the_trees_of_benepar(benepar, trees):
+    nlp = toy_nlp(trees=trees)
+    doc = make_doc()
+    give_arrays(doc)
+    doc = nlp.get_pipe("treesent")(doc)
+    shapes = tuple(re.sub(r"\d", "-", sentence._.tree.brackets()) for sentence in doc.sents)
+    assert shapes == BINARY
+    assert doc[2:7]._.sentiment is not None
 
 
 def test_parse_strings_alone(parse_strings):
