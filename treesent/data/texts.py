@@ -52,7 +52,8 @@ def open_dataset(name: str, split: str | None = None) -> Any:
     if len(parts) > 2 or not path:
         raise DataError(f"{name}: expected hf:NAME, hf:NAME:SPLIT, hf:NAME:CONFIG or hf:NAME:CONFIG:SPLIT")
     try:
-        if _is_saved(path):
+        # Without hf: a folder of files that nobody saved as a dataset is more likely a slip of the pen.
+        if _is_saved(path) or not name.startswith("hf:"):
             if len(parts) > 1:
                 raise DataError(
                     f"{name}: a saved folder has splits and no configurations; leave {parts[0]} out"
