@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.strategies import trees
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import TreeLSTMConfig, build
+from treesent.nn.recursive import build
+from treesent.nn.tree_lstm import TreeLSTMConfig
 from treesent.training.compact import fold_projection, round_table, round_weights
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure

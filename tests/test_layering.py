@@ -22,7 +22,18 @@ ROWS = [
     ["architectures", "pipeline_io", "render"],
     ["training"],
     ["record", "sentiment", "treeview", "docs", "sentences", "sources", "predict", "gold", "component"],
-    ["scoring", "evaluation", "train", "train_parser", "treebank", "cluster", "projector", "server"],
+    [
+        "scoring",
+        "evaluation",
+        "corpora",
+        "curves",
+        "train",
+        "train_parser",
+        "treebank",
+        "cluster",
+        "projector",
+        "server",
+    ],
     ["cli", "__main__"],
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}

@@ -11,12 +11,14 @@ from treesent.data.batches import Corpus, epoch_batches, in_order, prefetch, ran
 from treesent.errors import RecipeError, TreesentError
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import TreeLSTMConfig, build
+from treesent.nn.recursive import build, node_loss
+from treesent.nn.tree_lstm import TreeLSTMConfig
 from treesent.training import loop
 from treesent.training.checkpoint import read_checkpoint
+from treesent.training.classifying import Data
 from treesent.training.evaluation import evaluate_trees, predict
 from treesent.training.log import StepLog
-from treesent.training.loop import Data, fit
+from treesent.training.loop import fit
 from treesent.training.optimizers import clip, rate_factor
 from treesent.training.recipe import OptimizerConfig, ScheduleConfig, TrainingConfig
 from treesent.training.rowwise import RowOptimizer
@@ -171,10 +173,11 @@ def test_nodes_without_a_label_teach_nothing():
         model, data, _ = setting(config, train)
         run = loop._Run(model, data, config, {})
         batch = next(run.rest_of_epoch())
+        batch = batch.batch.forest
         model.eval()
         logits = model(batch).logits
         logits.retain_grad()
-        loop.node_loss(logits, batch.label).backward()
+        node_loss(logits, batch.label).backward()
         gradients.append(logits.grad)
         assert (logits.grad[batch.label < 0] == 0).all()
         assert (logits.grad[batch.label >= 0] != 0).any(dim=1).all()
@@ -188,8 +191,10 @@ def test_a_root_weight_changes_the_share_of_the_roots():
         model, data, _ = setting(config, dropout=0)
         run = loop._Run(model, data, config, {})
         batch = next(run.rest_of_epoch())
-        logits = model(batch).logits
-        roots = torch.nn.functional.cross_entropy(logits[batch.roots], batch.label[batch.roots])
+        logits = model(batch.batch.forest).logits
+        roots = torch.nn.functional.cross_entropy(
+            logits[batch.batch.forest.roots], batch.batch.forest.label[batch.batch.forest.roots]
+        )
         _, loss, _ = run.step(batch)
         losses.append(abs(float((loss - roots).detach())))
     assert losses[1] < 1e-4 < losses[0]

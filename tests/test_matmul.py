@@ -8,7 +8,8 @@ from treesent.nn import matmul
 from treesent.nn.batch import BLOCK, ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.matmul import LONG_STEP, MANY, STEP, gradient, linear, padded, product
-from treesent.nn.recursive import TreeLSTMConfig, build, node_loss
+from treesent.nn.recursive import build, node_loss
+from treesent.nn.tree_lstm import TreeLSTMConfig
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 

@@ -10,6 +10,7 @@ import pytest
 from treesent.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = ["README.md", "embeddings/README.md", "pipelines/README.md", "pipelines/en_treesent_sm/README.md"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
@@ -26,18 +27,14 @@ def test_the_first_lines_of_code_print_what_their_comments_say():
         assert line.startswith(comment.removesuffix("...").rstrip()), (line, comment)
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "embeddings/README.md", "pipelines/en_treesent_sm/README.md"]
-)
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_command_exists(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     named = set(re.findall(r"python -m treesent (\w+)", text))
     assert named <= set(COMMANDS), named - set(COMMANDS)
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "embeddings/README.md", "pipelines/en_treesent_sm/README.md"]
-)
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_that_is_linked_is_there(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
@@ -51,3 +48,9 @@ def test_every_make_target_exists():
     )
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert named <= targets, named - targets
+
+
+def test_every_recipe_has_a_row():
+    text = (ROOT / "pipelines" / "README.md").read_text(encoding="utf-8")
+    recipes = {path.stem for path in (ROOT / "pipelines").glob("*.cfg")}
+    assert set(re.findall(r"^\| \[`(\w+)`\]", text, re.MULTILINE)) == recipes

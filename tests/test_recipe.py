@@ -132,7 +132,14 @@ def test_an_override_that_makes_no_sense(recipe, overrides, message):
         ("dev = [", "dev = [[", "there is no file"),
         ("[corpora]", "[training.corpora]", "the section .training. must stand before its parts"),
         ("dev =", "test =", "corpora.test is unknown"),
-        ('dev = ["trees/dev.txt","trees/train.txt"]', "", "corpora.dev is missing"),
+        ('dev = ["trees/dev.txt","trees/train.txt"]', "", "dev is missing"),
+        ("[labels]", "train_heads = x\n[labels]", "train_heads is given without dev_heads"),
+        ("[labels]", "train_heads = x\ndev_heads = x\n[labels]", "there is no file"),
+        (
+            "[labels]",
+            "train_heads = x\ndev_heads = x\nreparse = true\n[labels]",
+            "reparse is given, but dev_heads",
+        ),
     ],
 )
 def test_a_text_that_makes_no_sense(recipe, old, new, message):
@@ -210,3 +217,15 @@ def test_a_vectors_block_that_makes_no_sense(block, message):
         load_vectors(block)
     assert "\n" not in str(caught.value)
     assert not re.search(r"\s{2}", str(caught.value))
+
+
+def test_the_recipe_for_tables_is_read(tmp_path):
+    table = tmp_path / "reviews.csv"
+    table.touch()
+    paths = {"paths.table": str(table), "paths.vectors": str(tmp_path), "paths.parser": str(tmp_path)}
+    read = read_recipe(recipe_path("imdb"), paths)
+    assert (read.corpora.train, read.corpora.dev) == ((str(table),), ())
+    assert read.corpora.has_texts
+    assert not read.corpora.has_trees
+    read = read_recipe(recipe_path("imdb"), paths | {"paths.table": "hf:stanfordnlp/imdb"})
+    assert read.corpora.train == ("hf:stanfordnlp/imdb",)

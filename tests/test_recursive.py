@@ -13,8 +13,8 @@ from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.fused import FusedTreeLSTM
 from treesent.nn.levels import Composition
-from treesent.nn.recursive import TreeLSTMConfig, build, node_loss
-from treesent.nn.tree_lstm import BinaryTreeLSTM
+from treesent.nn.recursive import build, node_loss
+from treesent.nn.tree_lstm import BinaryTreeLSTM, TreeLSTMConfig
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 

@@ -15,11 +15,17 @@ import torch
 from thinc.api import ArgsKwargs, Model, PyTorchShim
 
 from treesent.errors import ModelError, RecipeError
-from treesent.nn import recursive
+from treesent.nn import recurrent_configs, recursive
 from treesent.nn.batch import ForestBatch
+from treesent.nn.child_sum import ChildSumConfig
 from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.recursive_net import RecursiveNetConfig
+from treesent.nn.rntn import RNTNConfig
+from treesent.nn.tree_gru import TreeGRUConfig
+from treesent.nn.tree_lstm import TreeLSTMConfig
 
 if TYPE_CHECKING:
+    from treesent.nn.recurrent import RecurrentClassifier
     from treesent.nn.recursive import RecursiveClassifier
 
 Float32 = npt.NDArray[np.float32]
@@ -38,11 +44,25 @@ class Network(Generic[Config]):
     """
 
     config: type[Config]
-    build: Callable[..., "RecursiveClassifier"]
+    build: Callable[..., "RecursiveClassifier | RecurrentClassifier"]
 
 
 NETWORKS: Mapping[str, Network[Any]] = {
-    "treesent.TreeLSTM.v1": Network(recursive.TreeLSTMConfig, recursive.build),
+    "treesent.ChildSumTreeLSTM.v1": Network(ChildSumConfig, recursive.build),
+    "treesent.RecursiveNet.v1": Network(RecursiveNetConfig, recursive.build),
+    "treesent.RNTN.v1": Network(RNTNConfig, recursive.build),
+    "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive.build),
+    "treesent.TreeLSTM.v1": Network(TreeLSTMConfig, recursive.build),
+    "treesent.RNN.v1": Network(recurrent_configs.RNNConfig, recurrent_configs.build),
+    "treesent.LeakyRNN.v1": Network(recurrent_configs.LeakyConfig, recurrent_configs.build),
+    "treesent.ClockworkRNN.v1": Network(recurrent_configs.ClockworkConfig, recurrent_configs.build),
+    "treesent.LSTM.v1": Network(recurrent_configs.LSTMConfig, recurrent_configs.build),
+    "treesent.PeepholeLSTM.v1": Network(recurrent_configs.PeepholeLSTMConfig, recurrent_configs.build),
+    "treesent.CoupledLSTM.v1": Network(recurrent_configs.CoupledLSTMConfig, recurrent_configs.build),
+    "treesent.GRU.v1": Network(recurrent_configs.GRUConfig, recurrent_configs.build),
+    "treesent.MinimalGatedUnit.v1": Network(
+        recurrent_configs.MinimalGatedUnitConfig, recurrent_configs.build
+    ),
 }
 
 
@@ -70,7 +90,7 @@ def build_network(
     n_classes: int,
     embedding: VectorEmbedding | None = None,
     generator: torch.Generator | None = None,
-) -> "RecursiveClassifier":
+) -> "RecursiveClassifier | RecurrentClassifier":
     """Make the network of a ``[model]`` block.
 
     :param block: ``@architectures`` and settings.
@@ -205,4 +225,16 @@ def _architecture(name: str) -> Callable[..., "Model[ForestBatch, Float32]"]:
     return make
 
 
+child_sum = _architecture("treesent.ChildSumTreeLSTM.v1")
+recursive_net = _architecture("treesent.RecursiveNet.v1")
+rntn = _architecture("treesent.RNTN.v1")
+tree_gru = _architecture("treesent.TreeGRU.v1")
 tree_lstm = _architecture("treesent.TreeLSTM.v1")
+rnn = _architecture("treesent.RNN.v1")
+leaky_rnn = _architecture("treesent.LeakyRNN.v1")
+clockwork_rnn = _architecture("treesent.ClockworkRNN.v1")
+lstm = _architecture("treesent.LSTM.v1")
+peephole_lstm = _architecture("treesent.PeepholeLSTM.v1")
+coupled_lstm = _architecture("treesent.CoupledLSTM.v1")
+gru = _architecture("treesent.GRU.v1")
+minimal_gated_unit = _architecture("treesent.MinimalGatedUnit.v1")

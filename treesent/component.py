@@ -331,19 +331,25 @@ def make_scorer() -> Callable[..., dict[str, Any]]:
 
 
 def write_pipeline(
-    folder: str | Path, model: SentimentModel, *, lang: str = "en", meta: Mapping[str, Any] | None = None
+    folder: str | Path,
+    model: SentimentModel,
+    *,
+    lang: str = "en",
+    aggregate: str = "mean",
+    meta: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a spaCy pipeline of a tokeniser and this component, which ``spacy.load`` opens.
 
     :param folder: where to.
     :param model: what the component scores with.
     :param lang: the language, for its tokeniser.
+    :param aggregate: how sentences make a text's sentiment.
     :param meta: entries for ``meta.json``: ``name``, ``version``, ``description``, ``license``.
     """
     import spacy
 
     nlp = spacy.blank(lang, meta=dict(meta or {}))
-    nlp.add_pipe("treesent", config={"pretrained": None})
+    nlp.add_pipe("treesent", config={"pretrained": None, "aggregate": aggregate})
     component: Any = nlp.get_pipe("treesent")
     component.trained = model
     nlp.to_disk(folder)

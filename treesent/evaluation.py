@@ -11,11 +11,11 @@ import numpy as np
 from treesent.data.batches import Corpus
 from treesent.data.labelled import read_labelled
 from treesent.data.sst import read_treebank
-from treesent.data.tables import table_kind
 from treesent.errors import DataError, ModelError
 from treesent.sources import check_trees
 from treesent.training.evaluation import evaluate_trees
 from treesent.training.metrics import Scores, score
+from treesent.training.recipe import is_labelled
 from treesent.trees.brackets import unescape
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def evaluate_file(
 ) -> Evaluation:
     """Measure a pipeline on a file.
 
-    A file whose suffix is that of a table (csv, tsv, jsonl, parquet) is one; any other holds bracketed trees.
+    A file whose suffix is that of a table (csv, tsv, jsonl, parquet) is one, and so is a dataset (a folder
+    that ``datasets`` saved, or ``hf:NAME[:CONFIG][:SPLIT]``); any other holds bracketed trees.
 
     :param nlp: a pipeline with the component ``treesent``.
     :param path: the file.
@@ -72,7 +73,7 @@ def evaluate_file(
     :param batch_size: trees or texts scored together.
     :raises TreesentError: the file, a label in it or the pipeline cannot be used.
     """
-    if _is_table(path):
+    if is_labelled(str(path)):
         return evaluate_table(nlp, path, text_column, label_column, quoted_tsv, batch_size)
     model = component_of(nlp).trained
     corpus = read_treebank([path], len(model.labels))
@@ -158,10 +159,3 @@ def _document_probs(docs: "Iterable[Doc]", n_classes: int) -> tuple[Any, Any]:
     kept = np.array([sentiment is not None for sentiment in found])
     nothing = np.zeros(n_classes, np.float32)
     return np.stack([nothing if s is None else s.probs for s in found]), kept
-
-
-def _is_table(path: str | Path) -> bool:
-    try:
-        return table_kind(path) != "txt"
-    except DataError:
-        return False

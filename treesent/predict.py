@@ -101,7 +101,7 @@ class Predictor:
         while begin < structure.n_trees:
             end = max(begin + 1, int(np.searchsorted(words, words[begin] + CHUNK, "right")) - 1)
             nodes = slice(structure.offsets[begin], structure.offsets[end])
-            forest = Forest.build(part(structure, begin, end), lookup.rows[words[begin] : words[end]])
+            forest = Forest.build(structure.part(begin, end), lookup.rows[words[begin] : words[end]])
             batch = self.to_device(forest, lookup)
             logits = self.shim.predict(ArgsKwargs((batch,), {})).logits
             logits = torch.softmax(logits.float(), dim=1).index_select(0, batch.order)
@@ -145,16 +145,3 @@ class Predictor:
             )
             found.append(Prediction(record, batch.starts[starts] if tokens.open[place] else None))
         return found
-
-
-def part(structure: Structure, begin: int, end: int) -> Structure:
-    """Trees ``begin:end`` of many."""
-    offsets = structure.offsets[begin : end + 1]
-    nodes = slice(offsets[0], offsets[-1])
-    return Structure(
-        structure.left[nodes],
-        structure.right[nodes],
-        structure.start[nodes],
-        structure.end[nodes],
-        offsets - offsets[0],
-    )

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,21 +39,17 @@ def train_parser(
     recipe: Recipe,
     checkpoint: Path,
     device: "torch.device",
+    run: Mapping[str, Any],
     *,
     resume: bool = False,
-    log: str | Path | None = None,
-    report: Callable[[dict[str, Any]], None] | None = None,
-    progress_bar: bool = False,
 ) -> tuple[DistanceParser, Progress, BracketScores]:
     """Train a parser; of the trees only the brackets count, whatever labels they have.
 
     :param recipe: with a parser as its model.
     :param checkpoint: the folder for checkpoints.
     :param device: where to train.
+    :param run: further arguments of :func:`treesent.training.loop.fit`: log, report and so on.
     :param resume: go on from a checkpoint.
-    :param log: a file for a JSON object a step.
-    :param report: called after each epoch with its figures.
-    :param progress_bar: draw one on stderr.
     :returns: the parser, the run's epochs, and the figures of the parser as it will be saved.
     :raises TreesentError: the recipe, its data or its vectors cannot be used.
     """
@@ -63,6 +59,10 @@ def train_parser(
         raise RecipeError("training.tune_vectors is true; a parser reads vectors and leaves them as they are")
     if recipe.training.metric != "bracket_f1":
         raise RecipeError(f"training.metric is {recipe.training.metric!r}; a parser has 'bracket_f1' only")
+    if recipe.corpora.has_texts or recipe.labels is None:
+        raise RecipeError("[corpora] has labelled texts; a parser learns from bracketed trees alone")
+    if recipe.corpora.dev_share:
+        raise RecipeError("corpora.dev_share is of classifiers; give a parser its own dev trees")
     n_classes = len(recipe.labels.names)
     corpora = [read_treebank(recipe.corpora.files(name), n_classes) for name in ("train", "dev")]
     table = load_vectors(recipe.vectors)
@@ -78,9 +78,7 @@ def train_parser(
         checkpoint=checkpoint / "checkpoint.safetensors",
         resume=resume and checkpoint.exists(),
         signature={"model": recipe.model, "vectors": recipe.vectors, "corpora": recipe.corpora.train},
-        log=log,
-        report=report,
-        progress_bar=progress_bar,
+        **run,
     )
     model = model.to("cpu")
     for parameter in parser.parameters():

@@ -26,7 +26,8 @@ from torch.nn import functional
 from tests.benchmarks.timing import interleave, sgemm_rate, summary, timed
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import TreeLSTMConfig, build, node_loss
+from treesent.nn.recursive import build, node_loss
+from treesent.nn.tree_lstm import TreeLSTMConfig
 from treesent.trees.brackets import read_trees
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
@@ -44,13 +45,10 @@ def run(repeats: int) -> dict[str, Any]:
 
     :param repeats: turns that count.
     """
-    folder = Path(os.environ.get("TREESENT_SST", ROOT.parent / "shared" / "data" / "sst"))
-    if not (folder / "dev.txt").exists():
-        return {"skipped": f"no treebank: {folder / 'dev.txt'} is missing; set TREESENT_SST to its folder"}
-    trees = list(read_trees(folder / "dev.txt"))
-    vocabulary = {word: row for row, word in enumerate(sorted({w for tree in trees for w in tree.words}))}
-    rows = [np.array([vocabulary[word] for word in tree.words]) for tree in trees]
-    table = np.random.default_rng(0).normal(size=(len(vocabulary), WIDTH)).astype(np.float32)
+    try:
+        trees, rows, table = treebank()
+    except FileNotFoundError as error:
+        return {"skipped": str(error)}
     works: dict[str, Work] = {"treesent": ours(trees, rows, table)}
     skipped: dict[str, str] = {}
     for name, make in (("pytorch-tree-lstm", tree_lstm), ("torch.nn.LSTM", sequence), ("dynet", dynet)):
@@ -111,6 +109,22 @@ def naive_flops(trees: list[Tree]) -> float:
     nodes = sum(tree.n_nodes for tree in trees)
     inner = (nodes - leaves) * 2 * HIDDEN * 5 * HIDDEN
     return 2.0 * (leaves * WIDTH * 3 * HIDDEN + inner + nodes * HIDDEN * CLASSES)
+
+
+def treebank() -> tuple[list[Tree], list[np.ndarray], np.ndarray]:
+    """The dev trees, rows of their words, and a table of vectors for these.
+
+    :raises FileNotFoundError: there are none.
+    """
+    folder = Path(os.environ.get("TREESENT_SST", ROOT.parent / "shared" / "data" / "sst"))
+    if not (folder / "dev.txt").exists():
+        raise FileNotFoundError(
+            f"no treebank: {folder / 'dev.txt'} is missing; set TREESENT_SST to its folder"
+        )
+    trees = list(read_trees(folder / "dev.txt"))
+    vocabulary = {word: row for row, word in enumerate(sorted({w for tree in trees for w in tree.words}))}
+    rows = [np.array([vocabulary[word] for word in tree.words]) for tree in trees]
+    return trees, rows, np.random.default_rng(0).normal(size=(len(vocabulary), WIDTH)).astype(np.float32)
 
 
 def all_forests(trees: list[Tree], rows: list[np.ndarray], size: int) -> list[ForestBatch]:
@@ -219,11 +233,11 @@ def tree_lstm(trees: list[Tree], rows: list[np.ndarray], table: np.ndarray) -> W
     return works_of(network, logits, lambda part: part["label"], len(trees), batch)
 
 
-def sequence(trees: list[Tree], rows: list[np.ndarray], table: np.ndarray) -> Work:
+def sequence(trees: list[Tree], rows: list[np.ndarray], table: np.ndarray, hidden: int = HIDDEN) -> Work:
     """A bidirectional LSTM over the words, packed, with a loss on the root alone: for scale."""
     vectors = torch.from_numpy(table)
     network = nn.ModuleDict(
-        {"lstm": nn.LSTM(WIDTH, HIDDEN, bidirectional=True), "head": nn.Linear(2 * HIDDEN, CLASSES)}
+        {"lstm": nn.LSTM(WIDTH, hidden, bidirectional=True), "head": nn.Linear(2 * hidden, CLASSES)}
     )
 
     def batch(part: Sequence[int]) -> tuple:

@@ -3,7 +3,6 @@
 import json
 import warnings
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,7 +62,7 @@ def evaluate(
         warnings.simplefilter("always")
         report = evaluate_file(
             treesent.load(model),
-            Path(data),
+            data,
             text_column=text_column,
             label_column=label_column,
             trees=trees.value,

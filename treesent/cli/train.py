@@ -28,19 +28,25 @@ def train(
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JSON object a step, and one an epoch.")
     ] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Log the norm of each layer's gradient too, for curves.")
+    ] = False,
 ) -> None:
-    """Train a network on bracketed trees and write a pipeline that spacy.load opens.
+    """Train a network on trees or labelled texts and write a pipeline that spacy.load opens.
 
     Any value of the recipe can be given as --section.key VALUE, --training.seed 3 say. A path in the recipe
     is looked for in the recipe's folder, then in the working directory. All figures are in percent.
 
     While it runs, OUT.checkpoint holds what --resume goes on with, to the same weights as an undisturbed run;
-    OUT appears when it is whole. Small trees train best with one thread a process.
+    OUT appears when it is whole. Small trees train best with one thread a process; for several processes,
+    which share every batch, run: torchrun --nproc-per-node 2 -m -- treesent train RECIPE
+    (-- keeps torchrun from reading the options behind it).
     """
     overrides = parse_overrides(context.args)
     import torch
 
     from treesent.train import train as run
+    from treesent.training.processes import is_first
 
     if threads:
         torch.set_num_threads(threads)
@@ -53,11 +59,15 @@ def train(
         overwrite=overwrite,
         device=device,
         log=log,
+        gradients=gradients,
         report=lambda record: typer.echo(in_words(record), err=True),
-        progress_bar=sys.stderr.isatty(),
+        progress_bar=sys.stderr.isatty() and is_first(),
     )
     best = trained.progress.best_epoch
-    typer.echo(f"{output}: the weights of epoch {best}; on dev {figures(trained.dev.to_dict())}", err=True)
+    if is_first():
+        typer.echo(
+            f"{output}: the weights of epoch {best}; on dev {figures(trained.dev.to_dict())}", err=True
+        )
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, Any]:

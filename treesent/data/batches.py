@@ -20,17 +20,58 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Documents:
+    """Texts of one or more sentences, each sentence a tree.
+
+    :param offsets: the tree at which each text begins, and their number. *Shape:* ``(n_documents + 1,)``.
+    :param target: class of each text of several sentences, -1 where there is none; that of a text of one
+        sentence stands on its root. *Shape:* ``(n_documents,)``.
+    """
+
+    offsets: Int64
+    target: Int64
+
+    @classmethod
+    def of_trees(cls, n_trees: int) -> "Documents":
+        """Make texts of one tree each."""
+        return cls(np.arange(n_trees + 1), np.full(n_trees, -1, np.int64))
+
+    def __add__(self, other: "Documents") -> "Documents":
+        """Put texts after others."""
+        return Documents(
+            np.concatenate([self.offsets, other.offsets[1:] + self.offsets[-1]]),
+            np.concatenate([self.target, other.target]),
+        )
+
+    @property
+    def of_tree(self) -> Int64:
+        """The text of each tree. *Shape:* ``(n_trees,)``."""
+        return np.repeat(np.arange(len(self.target)), np.diff(self.offsets))
+
+    def take(self, documents: Int64) -> tuple["Documents", Int64]:
+        """Select texts; give them, and the numbers of their trees.
+
+        :param documents: which, in the order wanted. *Shape:* ``(n_taken,)``.
+        """
+        sizes = np.diff(self.offsets)[documents]
+        trees = ranges(self.offsets[documents], sizes)
+        return Documents(np.concatenate([[0], np.cumsum(sizes)]), self.target[documents]), trees
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Corpus:
     """Trees with their words and labels, trees concatenated.
 
     :param words: *Shape:* ``(n_words,)``.
     :param structure: the trees without words and labels.
     :param label: class of each node in post-order, -1 where there is none. *Shape:* ``(n_nodes,)``.
+    :param documents: the texts that the trees are sentences of; None where each tree is a text.
     """
 
     words: Sequence[str]
     structure: Structure
     label: Int64
+    documents: Documents | None = None
 
     def __post_init__(self) -> None:
         """Refuse parts that disagree."""
@@ -59,6 +100,15 @@ class Corpus:
         words = [word for tree in trees for word in tree.words]
         return cls(words, Structure.from_trees(trees), label)
 
+    def __add__(self, other: "Corpus") -> "Corpus":
+        """Put a corpus after another."""
+        return Corpus(
+            [*self.words, *other.words],
+            Structure.concatenate([self.structure, other.structure]),
+            np.concatenate([self.label, other.label]),
+            _joined(self, other),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedCorpus:
@@ -67,15 +117,22 @@ class EncodedCorpus:
     :param structure: the trees.
     :param rows: row of each word. *Shape:* ``(n_words,)``.
     :param label: class of each node in post-order, -1 where there is none. *Shape:* ``(n_nodes,)``.
+    :param documents: the texts that the trees are sentences of; None where each tree is a text.
     """
 
     structure: Structure
     rows: Int64
     label: Int64
+    documents: Documents | None = None
 
     def __len__(self) -> int:
         """Count the trees."""
         return self.structure.n_trees
+
+    @property
+    def n_documents(self) -> int:
+        """Count the texts."""
+        return len(self) if self.documents is None else len(self.documents.target)
 
     def __add__(self, other: "EncodedCorpus") -> "EncodedCorpus":
         """Join two corpora over the same table."""
@@ -83,6 +140,20 @@ class EncodedCorpus:
             Structure.concatenate([self.structure, other.structure]),
             np.concatenate([self.rows, other.rows]),
             np.concatenate([self.label, other.label]),
+            _joined(self, other),
+        )
+
+    def take(self, trees: Int64) -> "EncodedCorpus":
+        """Select trees, each a text.
+
+        :param trees: which, in the order wanted. *Shape:* ``(n_taken,)``.
+        """
+        offsets = self.structure.offsets
+        sizes = offsets[trees + 1] - offsets[trees]
+        # A tree of n words has 2 n - 1 nodes, so the trees before tree t have (offsets[t] + t) / 2 words.
+        words = ranges((offsets[trees] + trees) // 2, (sizes + 1) // 2)
+        return EncodedCorpus(
+            self.structure.take(trees), self.rows[words], self.label[ranges(offsets[trees], sizes)]
         )
 
     def forest(self, trees: Int64) -> Forest:
@@ -90,12 +161,17 @@ class EncodedCorpus:
 
         :param trees: which, in the order wanted. *Shape:* ``(batch,)``.
         """
-        lengths = self.structure.lengths
-        return Forest.build(
-            self.structure.take(trees),
-            self.rows[ranges(np.cumsum(lengths)[trees] - lengths[trees], lengths[trees])],
-            self.label[ranges(self.structure.offsets[trees], 2 * lengths[trees] - 1)],
-        )
+        part = self.take(trees)
+        return Forest.build(part.structure, part.rows, part.label)
+
+
+def _joined(first: Corpus | EncodedCorpus, second: Corpus | EncodedCorpus) -> Documents | None:
+    """The texts of two corpora, one after the other."""
+    if first.documents is None and second.documents is None:
+        return None
+    return (first.documents or Documents.of_trees(len(first))) + (
+        second.documents or Documents.of_trees(len(second))
+    )
 
 
 def ranges(starts: Int64, sizes: Int64) -> Int64:

@@ -1,13 +1,14 @@
 """Tables of texts with a label each, the form in which most people have their data."""
 
 import difflib
-import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from treesent.data.tables import read_rows
+from treesent.data.tables import read_rows, require_columns
+from treesent.data.texts import is_dataset, open_dataset
 from treesent.errors import DataError
 
 
@@ -19,6 +20,45 @@ class LabelledTexts:
     labels: list[int]
     n_empty: int
     """Rows left out because their text was empty, blank or null."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRows:
+    """Texts with their labels as they stand in the data."""
+
+    name: str
+    """The file or dataset, for messages."""
+    label_column: str
+    texts: list[str]
+    values: list[Any]
+    places: list[str]
+    """Of each text, where it stands: ``row 3 (line 4)``."""
+    n_empty: int
+    """Rows left out because their text was empty, blank or null."""
+    names: tuple[str, ...] = ()
+    """The classes that a dataset itself names, in order; its labels are numbers of these."""
+
+    def numbers(self, names: Sequence[str], n_classes: int | None = None) -> list[int]:
+        """Give the class of each text.
+
+        :param names: names of the classes, in order; compared without regard to case.
+        :param n_classes: number of classes where they have no names.
+        :raises DataError: a label that is none of the classes; place and value are named.
+        """
+        n_classes = len(names) if n_classes is None else n_classes
+        known = {name.casefold(): i for i, name in enumerate(names)}
+        labels: list[int] = []
+        for value, place in zip(self.values, self.places, strict=True):
+            if self.names and isinstance(value, int) and 0 <= value < len(self.names):
+                value = self.names[value]
+            label = label_number(value, known, n_classes)
+            if label is None:
+                raise DataError(
+                    f"{self.name}: {place}: {self.label_column!r} is {value!r}; "
+                    f"{expected_labels(value, names, n_classes)}"
+                )
+            labels.append(label)
+        return labels
 
 
 def read_labelled(
@@ -41,41 +81,135 @@ def read_labelled(
     :raises DataError: a row that cannot be read or a label that is none of the classes; file, row and value
         are named.
     """
-    n_classes = len(names) if n_classes is None else n_classes
-    known = {name.casefold(): i for i, name in enumerate(names)}
+    rows = read_labelled_rows(path, text_column, label_column, quoted_tsv=quoted_tsv)
+    return LabelledTexts(rows.texts, rows.numbers(names, n_classes), rows.n_empty)
+
+
+def read_labelled_rows(
+    path: str | Path, text_column: str = "text", label_column: str = "label", *, quoted_tsv: bool = False
+) -> LabelledRows:
+    """Read texts and labels from a table or a dataset, whatever the classes are.
+
+    :param path: a table, a folder that ``datasets`` saved, or ``hf:NAME[:CONFIG][:SPLIT]``, see
+        :func:`treesent.data.texts.open_dataset`.
+    :param text_column: the column of the texts; rows whose text is blank are left out and counted.
+    :param label_column: the column of the labels.
+    :param quoted_tsv: read ``"`` in tsv as csv does; by default quotes in tsv are literal.
+    :raises DataError: a row that cannot be read; file and row are named.
+    """
+    names: tuple[str, ...] = ()
+    if is_dataset(path):
+        names, source = _dataset_rows(str(path), text_column, label_column)
+    else:
+        source = _table_rows(path, text_column, label_column, quoted_tsv)
     texts: list[str] = []
-    labels: list[int] = []
+    values: list[Any] = []
+    places: list[str] = []
     n_empty = 0
-    for row in read_rows(path, need=(text_column, label_column), quoted_tsv=quoted_tsv):
-        if row.fault:
-            raise DataError(f"{path}: row {row.number} (line {row.line}): {row.fault}")
-        text = row.values[text_column]
+    for place, text, value in source:
         if text is None or not str(text).strip():
             n_empty += 1
             continue
-        label = label_number(row.values[label_column], known, n_classes)
-        if label is None:
-            raise DataError(
-                f"{path}: row {row.number} (line {row.line}): {label_column!r} is "
-                f"{row.values[label_column]!r}; {expected_labels(row.values[label_column], names, n_classes)}"
-            )
         texts.append(str(text))
-        labels.append(label)
-    return LabelledTexts(texts, labels, n_empty)
+        values.append(value)
+        places.append(place)
+    return LabelledRows(str(path), label_column, texts, values, places, n_empty, names)
+
+
+def _table_rows(
+    path: str | Path, text_column: str, label_column: str, quoted_tsv: bool
+) -> Iterator[tuple[str, Any, Any]]:
+    need = (text_column, label_column)
+    for row in read_rows(path, need=need, quoted_tsv=quoted_tsv, convert=need):
+        place = f"row {row.number} (line {row.line})"
+        if row.fault:
+            raise DataError(f"{path}: {place}: {row.fault}")
+        yield place, row.values[text_column], row.values[label_column]
+
+
+def _dataset_rows(
+    name: str, text_column: str, label_column: str
+) -> tuple[tuple[str, ...], Iterator[tuple[str, Any, Any]]]:
+    data = open_dataset(name)
+    columns = (text_column, label_column)
+    if data.column_names is not None:
+        require_columns(name, data.column_names, columns)
+    feature = (data.features or {}).get(label_column)
+
+    def rows() -> Iterator[tuple[str, Any, Any]]:
+        for number, row in enumerate(data, 1):
+            require_columns(f"{name}: row {number}", row, columns)
+            yield f"row {number}", row[text_column], row[label_column]
+
+    return tuple(getattr(feature, "names", None) or ()), rows()
+
+
+def name_classes(sources: Iterable[LabelledRows]) -> tuple[str, ...]:
+    """Let the data name their classes.
+
+    Those that a dataset names keep its order; others stand in the order of their numbers where all are
+    integers, else in that of the alphabet.
+
+    :param sources: all that is learned from.
+    :raises DataError: a row has no label, or there are fewer than two classes or far too many.
+    """
+    sources = list(sources)
+    declared = list(dict.fromkeys(name for source in sources for name in source.names))
+    found = {name.casefold(): name for name in declared}
+    for source in sources:
+        for value, place in zip(source.values, source.places, strict=True):
+            if source.names and isinstance(value, int) and 0 <= value < len(source.names):
+                continue
+            name = _name(value)
+            if name is None or (source.names and name.casefold() not in found):
+                raise DataError(
+                    f"{source.name}: {place}: {source.label_column!r} is {value!r}; expected the name or the "
+                    "number of a class"
+                )
+            found.setdefault(name.casefold(), name)
+    where = ", ".join(source.name for source in sources)
+    if not 2 <= len(found) <= MOST_CLASSES:
+        raise DataError(
+            f"{where}: {len(found)} different labels; expected from 2 to {MOST_CLASSES}. Is "
+            f"corpora.label_column right? Or name the classes in [labels]"
+        )
+    if declared:
+        return tuple(found.values())
+    names = list(found.values())
+    if all(_NUMBER.fullmatch(name) for name in names):
+        return tuple(sorted(names, key=int))
+    return tuple(sorted(names, key=str.casefold))
+
+
+MOST_CLASSES = 1000
+"""More different labels than this are no classes but, say, identifiers."""
+_NUMBER = re.compile(r"-?\d+")
+
+
+def _name(value: Any) -> str | None:
+    """A label as a name; None for what is none."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else None
+    if isinstance(value, int):
+        return str(value)
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def label_number(value: Any, known: dict[str, int], n_classes: int) -> int | None:
     """Read a label: a class's number or name, None where it is neither.
 
+    Where the names themselves are numbers ("1" to "5", say), a label is one of these.
+
     :param value: what stands in the table.
     :param known: the names in lower case, with their numbers.
     :param n_classes: numbers run from 0 below this.
     """
-    if isinstance(value, str):
-        value = value.strip()
-        if value.casefold() in known:
-            return known[value.casefold()]
-    elif isinstance(value, bool) or value is None or (isinstance(value, float) and not math.isfinite(value)):
+    name = _name(value)
+    if name is not None and name.casefold() in known:
+        return known[name.casefold()]
+    if name is None or isinstance(value, bool) or (all(map(_NUMBER.fullmatch, known)) and known):
         return None
     try:
         number = int(value)

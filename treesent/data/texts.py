@@ -18,7 +18,7 @@ def read_texts(corpora: Iterable[str], column: str = "text", split: str = "train
     :raises DataError: naming the place, where a row cannot be read or a column or split is missing.
     """
     for corpus in corpora:
-        if corpus.startswith("hf:") or Path(corpus).is_dir():
+        if is_dataset(corpus):
             yield from _dataset(corpus, column, split)
             continue
         need = "text" if table_kind(corpus) == "txt" else column
@@ -29,25 +29,62 @@ def read_texts(corpora: Iterable[str], column: str = "text", split: str = "train
                 yield str(row.values[need])
 
 
-def _dataset(name: str, column: str, split: str) -> Iterator[str]:
-    rows = _open(name, split)
-    require_columns(name, rows.column_names or [column], (column,))
-    for row in rows:
-        if row[column] is not None:
-            yield str(row[column])
+def is_dataset(name: str | Path) -> bool:
+    """Tell whether ``datasets`` reads this.
+
+    :param name: ``hf:NAME``, or a path.
+    """
+    return str(name).startswith("hf:") or Path(name).is_dir()
 
 
-def _open(name: str, split: str) -> Any:
+def open_dataset(name: str, split: str | None = None) -> Any:
+    """Open a split of a dataset; nothing is read yet.
+
+    :param name: ``hf:NAME[:CONFIG][:SPLIT]``, NAME a folder or a dataset of the Hugging Face hub, which is
+        streamed and so never downloaded whole; or the path of a folder that ``datasets`` saved. What follows
+        NAME alone is a split unless the dataset has a configuration of that name.
+    :param split: the split where ``name`` has none; ``train`` where neither names one.
+    :raises DataError: there is no such dataset, configuration or split.
+    """
     import datasets
 
+    path, *parts = name.removeprefix("hf:").split(":") if name.startswith("hf:") else [name]
+    if len(parts) > 2 or not path:
+        raise DataError(f"{name}: expected hf:NAME, hf:NAME:SPLIT, hf:NAME:CONFIG or hf:NAME:CONFIG:SPLIT")
     try:
-        if name.startswith("hf:"):
-            return datasets.load_dataset(name.removeprefix("hf:"), split=split, streaming=True)
-        loaded = datasets.load_from_disk(name)
+        # Without hf: a folder of files that nobody saved as a dataset is more likely a slip of the pen.
+        if _is_saved(path) or not name.startswith("hf:"):
+            if len(parts) > 1:
+                raise DataError(
+                    f"{name}: a saved folder has splits and no configurations; leave {parts[0]} out"
+                )
+            return _split_of(datasets.load_from_disk(path), name, parts[0] if parts else split or "train")
+        config = parts[0] if len(parts) == 2 else None
+        if len(parts) == 1 and parts[0] in datasets.get_dataset_config_names(path):
+            config, parts = parts[0], []
+        wanted = parts[-1] if parts else split or "train"
+        return _split_of(datasets.load_dataset(path, config, streaming=True), name, wanted)
     except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{name}: no dataset that can be read: {error}") from error
+
+
+def _is_saved(path: str) -> bool:
+    return any(Path(path, name).is_file() for name in ("dataset_dict.json", "state.json"))
+
+
+def _split_of(loaded: Any, name: str, split: str) -> Any:
     if not isinstance(loaded, dict):
         return loaded
     if split not in loaded:
         raise DataError(f"{name}: no split {split!r}; there are {', '.join(loaded)}")
     return loaded[split]
+
+
+def _dataset(name: str, column: str, split: str) -> Iterator[str]:
+    rows = open_dataset(name, split)
+    require_columns(name, rows.column_names or [column], (column,))
+    for row in rows:
+        if row[column] is not None:
+            yield str(row[column])

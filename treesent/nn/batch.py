@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from treesent.nn.spans import Spans, span_arrays
 from treesent.trees.forest import Forest
 
 # MKL loses a third of its speed on taller matrices, and 512 rows of gates stay in the cache.
@@ -41,6 +42,8 @@ class Layout:
     :param tree: tree of each inner node. *Shape:* (n_inner,)
     :param blocks: inner nodes that can be computed at once, children first.
     :param state: row of every node of the forest, or None where they are the same. *Shape:* (n_nodes,)
+    :param head: which of its two children holds the head of each inner node, or None where trees do not say.
+        *Shape:* (n_inner,)
     """
 
     n_leaves: int
@@ -51,6 +54,7 @@ class Layout:
     tree: Tensor
     blocks: tuple[Block, ...]
     state: Tensor | None
+    head: Tensor | None = None
 
     @property
     def n_inner(self) -> int:
@@ -73,6 +77,7 @@ class ForestBatch:
     :param batch_sizes: sentences that have a word at each step, on the host, as ``PackedSequence`` wants.
         *Shape:* (steps,)
     :param sizes: the same as plain integers. *Shape:* (steps,)
+    :param spans: the words of every node, for networks that read constituents as sequences.
     :param extra: vectors of words outside the table, which rows from its end on point to.
         *Shape:* (n_extra, width)
     """
@@ -93,7 +98,9 @@ class ForestBatch:
     levels: tuple[int, ...]
     sizes: tuple[int, ...]
     blocks: tuple[Block, ...]
+    spans: Spans
     extra: Tensor | None = None
+    head: Tensor | None = None
 
     @property
     def n_words(self) -> int:
@@ -129,6 +136,7 @@ class ForestBatch:
             tree=self.tree[self.n_words :],
             blocks=self.blocks,
             state=self.state if share else None,
+            head=self.head,
         )
 
     @classmethod
@@ -164,12 +172,18 @@ class ForestBatch:
             "packed": packed,
             "unpacked": unpacked,
         }
+        if forest.head is not None:
+            arrays["head"] = forest.head
+        words = span_arrays(forest)
+        moved = _move({**arrays, **words}, device, non_blocking)
+        spans = Spans.of({name: moved.pop(name) for name in words}, words)
         return cls(
-            **_move(arrays, device, non_blocking),
+            **moved,
             batch_sizes=torch.from_numpy(batch_sizes),
             levels=forest.levels,
             sizes=tuple(batch_sizes.tolist()),
             blocks=blocks(forest.levels),
+            spans=spans,
             extra=None if extra is None else torch.from_numpy(np.array(extra)).to(device),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -13,51 +15,6 @@ from treesent.nn.sru import BidirectionalSRU
 
 class Encoder(nn.Module):
     """A recurrent network over every sentence, in both directions.
-
-    :param width: of the vectors.
-    :param hidden: of each direction.
-    :param dropout: share of every layer's output that is dropped.
-    """
-
-    def __init__(self, width: int, hidden: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.width, self.hidden, self.dropout = width, hidden, dropout
-
-    def forward(
-        self, vectors: Tensor, batch: ForestBatch, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Run over the sentences without padding and without waiting for the device.
-
-        :param vectors: of the distinct words. *Shape:* (n_distinct, width)
-        :param batch: the sentences.
-        :param generator: where dropout masks come from in training; None for torch's own.
-        :return: its output at each word. *Shape:* (n_words, 2 * hidden)
-        """
-        words = batch.inverse.index_select(0, batch.packed)
-        return self.packed(vectors, words, batch, generator).index_select(0, batch.unpacked)
-
-    def packed(
-        self, vectors: Tensor, words: Tensor, batch: ForestBatch, generator: torch.Generator | None
-    ) -> Tensor:
-        """Run over packed words: all first words, all second words, the longest sentence first.
-
-        :param vectors: of the distinct words. *Shape:* (n_distinct, width)
-        :param words: which of them stands at each place. *Shape:* (n_words,)
-        :param batch: the sentences.
-        :param generator: where dropout masks come from.
-        :return: in packed order. *Shape:* (n_words, 2 * hidden)
-        """
-        raise NotImplementedError
-
-    def drop(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Dropout in training."""
-        if not self.training or not self.dropout:
-            return states
-        return states * dropout_mask(tuple(states.shape), self.dropout, states, generator)
-
-
-class LSTMEncoder(Encoder):
-    """Bidirectional LSTM, torch's own.
 
     :param width: of the vectors.
     :param hidden: of each direction.
@@ -74,9 +31,64 @@ class LSTMEncoder(Encoder):
         dropout: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(width, hidden, dropout)
+        super().__init__()
+        self.width, self.hidden, self.dropout = width, hidden, dropout
         widths = [width, *[2 * hidden] * (layers - 1)]
-        self.layers = nn.ModuleList(_lstm(below, hidden, generator) for below in widths)
+        self.layers = nn.ModuleList(self.layer(below, hidden, generator) for below in widths)
+
+    @abstractmethod
+    def layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
+        """Make a layer.
+
+        :param width: of what it reads.
+        :param hidden: of each direction.
+        :param generator: where its first weights come from.
+        """
+
+    def forward(
+        self, vectors: Tensor, batch: ForestBatch, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Run over the sentences without padding and without waiting for the device.
+
+        :param vectors: of the distinct words. *Shape:* (n_distinct, width)
+        :param batch: the sentences.
+        :param generator: where dropout masks come from in training; None for torch's own.
+        :return: its output at each word. *Shape:* (n_words, 2 * hidden)
+        """
+        words = batch.inverse.index_select(0, batch.packed)
+        return self.packed(vectors, words, batch, generator).index_select(0, batch.unpacked)
+
+    @abstractmethod
+    def packed(
+        self, vectors: Tensor, words: Tensor, batch: ForestBatch, generator: torch.Generator | None
+    ) -> Tensor:
+        """Run over packed words: all first words, all second words, the longest sentence first.
+
+        :param vectors: of the distinct words. *Shape:* (n_distinct, width)
+        :param words: which of them stands at each place. *Shape:* (n_words,)
+        :param batch: the sentences.
+        :param generator: where dropout masks come from.
+        :return: in packed order. *Shape:* (n_words, 2 * hidden)
+        """
+
+    def drop(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Dropout in training."""
+        if not self.training or not self.dropout:
+            return states
+        return states * dropout_mask(tuple(states.shape), self.dropout, states, generator)
+
+
+class LSTMEncoder(Encoder):
+    """Bidirectional LSTM, torch's own; see :class:`Encoder`."""
+
+    def layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
+        """See :meth:`Encoder.layer`."""
+        # Made empty first, since torch's own first weights would move its global generator.
+        layer = nn.LSTM(width, hidden, bidirectional=True, device="meta").to_empty(device="cpu")
+        with torch.no_grad():
+            for weight in layer.parameters():
+                nn.init.uniform_(weight, -(hidden**-0.5), hidden**-0.5, generator=generator)
+        return layer
 
     def packed(
         self, vectors: Tensor, words: Tensor, batch: ForestBatch, generator: torch.Generator | None
@@ -92,24 +104,12 @@ class LSTMEncoder(Encoder):
 class SRUEncoder(Encoder):
     """Bidirectional simple recurrent units: about the LSTM's accuracy at a fraction of its time.
 
-    :param width: of the vectors.
-    :param hidden: of each direction.
-    :param layers: how many.
-    :param dropout: share of every layer's output that is dropped.
-    :param generator: where the first weights come from.
+    See :class:`Encoder`.
     """
 
-    def __init__(
-        self,
-        width: int,
-        hidden: int,
-        layers: int = 1,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(width, hidden, dropout)
-        widths = [width, *[2 * hidden] * (layers - 1)]
-        self.layers = nn.ModuleList(BidirectionalSRU(below, hidden, generator) for below in widths)
+    def layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
+        """See :meth:`Encoder.layer`."""
+        return BidirectionalSRU(width, hidden, generator)
 
     def packed(
         self, vectors: Tensor, words: Tensor, batch: ForestBatch, generator: torch.Generator | None
@@ -125,14 +125,4 @@ class SRUEncoder(Encoder):
         return states
 
 
-ENCODERS: dict[str, type[LSTMEncoder] | type[SRUEncoder]] = {"lstm": LSTMEncoder, "sru": SRUEncoder}
-
-
-def _lstm(width: int, hidden: int, generator: torch.Generator | None) -> nn.LSTM:
-    """Bidirectional LSTM whose weights the generator fixes."""
-    # Made empty first, since torch's own first weights would move its global generator.
-    layer = nn.LSTM(width, hidden, bidirectional=True, device="meta").to_empty(device="cpu")
-    with torch.no_grad():
-        for weight in layer.parameters():
-            nn.init.uniform_(weight, -(hidden**-0.5), hidden**-0.5, generator=generator)
-    return layer
+ENCODERS: dict[str, type[Encoder]] = {"lstm": LSTMEncoder, "sru": SRUEncoder}

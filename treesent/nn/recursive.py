@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -9,17 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.errors import RecipeError
+from treesent.nn.attention import NodeAttention
 from treesent.nn.batch import ForestBatch
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.encoder import ENCODERS, Encoder
 from treesent.nn.levels import Composition, weight_block
-from treesent.nn.tree_lstm import BinaryTreeLSTM
+from treesent.nn.top_down import TopDown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TreeLSTMConfig:
-    """The N-ary Tree-LSTM's settings.
+class RecursiveConfig:
+    """The settings that all recursive networks share; each network's own config adds to them.
 
     :param hidden: width of the states.
     :param projection: width to which a linear layer brings the vectors first, 0 for none: a reduction of the
@@ -32,6 +34,10 @@ class TreeLSTMConfig:
     :param input_dropout: share of the leaf input that is dropped.
     :param recurrent_dropout: share of the children's hidden states that is dropped, one mask a tree.
     :param output_dropout: share of the hidden states that is dropped before the softmax layer.
+    :param top_down: width of the states of a second pass, from the root down, 0 for none: every node then
+        knows what stands around it. See :class:`~treesent.nn.top_down.TopDown`.
+    :param attention: width of the layer that weighs the nodes of a tree, 0 for none: the root's class then
+        follows from all of them. See :class:`~treesent.nn.attention.NodeAttention`.
     :raises RecipeError: a width or a rate makes no sense.
     """
 
@@ -45,6 +51,8 @@ class TreeLSTMConfig:
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
     output_dropout: float = 0.0
+    top_down: int = 0
+    attention: int = 0
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -53,6 +61,8 @@ class TreeLSTMConfig:
             ("leaf", 0),
             ("encoder_hidden", 0),
             ("encoder_layers", 1),
+            ("top_down", 0),
+            ("attention", 0),
         ):
             if getattr(self, name) < least:
                 raise RecipeError(f"{name} is {getattr(self, name)}; give {least} or more")
@@ -61,6 +71,14 @@ class TreeLSTMConfig:
         for name in ("encoder_dropout", "input_dropout", "recurrent_dropout", "output_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; give a share from 0 up to, but not, 1")
+
+    @abstractmethod
+    def composition(self, width: int, generator: torch.Generator | None) -> Composition:
+        """Make the part in which the networks differ.
+
+        :param width: of what arrives at the leaves.
+        :param generator: where the first weights come from.
+        """
 
 
 class NodeStates:
@@ -97,7 +115,9 @@ class RecursiveClassifier(nn.Module):
     :param projection: linear layer over the vectors.
     :param leaf: what to apply to each word's vector on its own, after that.
     :param encoder: recurrent network along the sentence, under the tree.
-    :param input_dropout: see :class:`TreeLSTMConfig`, as for the other two.
+    :param top_down: second pass, from the root down.
+    :param attention: weighs the nodes of a tree for its root.
+    :param input_dropout: see :class:`RecursiveConfig`, as for the other two.
     :param recurrent_dropout:
     :param output_dropout:
     :param generator: where the softmax layer's first weights come from.
@@ -114,6 +134,8 @@ class RecursiveClassifier(nn.Module):
         projection: nn.Linear | None = None,
         leaf: nn.Module | None = None,
         encoder: Encoder | None = None,
+        top_down: TopDown | None = None,
+        attention: NodeAttention | None = None,
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         output_dropout: float = 0.0,
@@ -123,7 +145,9 @@ class RecursiveClassifier(nn.Module):
         self.embedding = embedding
         self.projection, self.leaf = projection, leaf
         self.encoder, self.composition = encoder, composition
-        self.weight = nn.Parameter(weight_block(n_classes, [composition.hidden], generator))
+        self.top_down, self.attention = top_down, attention
+        hidden = composition.hidden + (0 if top_down is None else top_down.hidden)
+        self.weight = nn.Parameter(weight_block(n_classes, [hidden], generator))
         self.bias = nn.Parameter(torch.zeros(n_classes))
         self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
         self.output_dropout = output_dropout
@@ -135,30 +159,42 @@ class RecursiveClassifier(nn.Module):
         :param generator: where dropout masks come from in training; None for torch's own.
         :raises RecipeError: no embedding was set.
         """
-        if self.embedding is None:
-            raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
         # A mask for each tree parts the words of different trees.
         share = self.encoder is None and not (self.training and self.recurrent_dropout)
-        vectors = self.embedding(batch.distinct, batch.extra)
-        vectors = self._drop(vectors, self.input_dropout, generator)
-        if self.projection is not None:
-            vectors = self.projection(vectors)
-        if self.leaf is not None:
-            vectors = self.leaf(vectors)
-        if self.encoder is not None:
-            vectors = self.encoder(vectors, batch, generator)
-        elif not share:
-            vectors = vectors.index_select(0, batch.inverse)
+        vectors = self._leaves(batch, share, generator)
         mask = None
         if self.training and self.recurrent_dropout:
             shape = (batch.n_trees, self.composition.hidden)
             mask = dropout_mask(shape, self.recurrent_dropout, self.weight, generator)
         layout = batch.layout(share)
         hidden = self.composition(vectors, layout, mask)[0]
+        place = layout.state
+        if place is not None and (self.top_down is not None or self.attention is not None):
+            # What stands above a node is its own, even where the word is not.
+            hidden, place = hidden.index_select(0, place), None
+        if self.top_down is not None:
+            hidden = torch.cat([hidden, self.top_down(hidden, batch)], 1)
+        if self.attention is not None:
+            hidden = self.attention(hidden, batch)
         logits = functional.linear(self._drop(hidden, self.output_dropout, generator), self.weight, self.bias)
-        if layout.state is not None:
-            logits = logits.index_select(0, layout.state)
-        return NodeStates(logits, hidden, layout.state)
+        if place is not None:
+            logits = logits.index_select(0, place)
+        return NodeStates(logits, hidden, place)
+
+    def _leaves(self, batch: ForestBatch, share: bool, generator: torch.Generator | None) -> Tensor:
+        """What arrives at the leaves: one row for each distinct word where they share, else for each word."""
+        if self.embedding is None:
+            raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
+        vectors: Tensor = self.embedding(batch.distinct, batch.extra)
+        vectors = self._drop(vectors, self.input_dropout, generator)
+        if self.projection is not None:
+            vectors = self.projection(vectors)
+        if self.leaf is not None:
+            vectors = self.leaf(vectors)
+        if self.encoder is not None:
+            encoded: Tensor = self.encoder(vectors, batch, generator)
+            return encoded
+        return vectors if share else vectors.index_select(0, batch.inverse)
 
     def _drop(self, states: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
         """Dropout in training; equal words of a batch share a mask where they share a state."""
@@ -168,7 +204,7 @@ class RecursiveClassifier(nn.Module):
 
 
 def build(
-    config: TreeLSTMConfig,
+    config: RecursiveConfig,
     width: int,
     n_classes: int,
     embedding: VectorEmbedding | None = None,
@@ -196,13 +232,22 @@ def build(
             width, config.encoder_hidden, config.encoder_layers, config.encoder_dropout, generator
         )
         width = 2 * config.encoder_hidden
+    composition = config.composition(width, generator)
+    top_down: TopDown | None = None
+    if config.top_down:
+        top_down = TopDown(composition.hidden, config.top_down, generator)
+    attention: NodeAttention | None = None
+    if config.attention:
+        attention = NodeAttention(composition.hidden + config.top_down, config.attention, generator)
     return RecursiveClassifier(
-        BinaryTreeLSTM(width, config.hidden, generator),
+        composition,
         n_classes,
         embedding,
         projection=projection,
         leaf=leaf,
         encoder=encoder,
+        top_down=top_down,
+        attention=attention,
         input_dropout=config.input_dropout,
         recurrent_dropout=config.recurrent_dropout,
         output_dropout=config.output_dropout,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,6 +11,7 @@ from torch.nn import functional
 from treesent.nn.batch import Layout
 from treesent.nn.fused import FusedTreeLSTM
 from treesent.nn.levels import Composition, States, weight_block
+from treesent.nn.recursive import RecursiveConfig
 
 
 class BinaryTreeLSTM(Composition):
@@ -71,3 +74,12 @@ class BinaryTreeLSTM(Composition):
         train = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
         states: States = FusedTreeLSTM.apply(*tensors, mask, layout, train)  # type: ignore[no-untyped-call]
         return states
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeLSTMConfig(RecursiveConfig):
+    """The N-ary Tree-LSTM's settings: see :class:`~treesent.nn.recursive.RecursiveConfig`."""
+
+    def composition(self, width: int, generator: torch.Generator | None) -> Composition:
+        """See :meth:`RecursiveConfig.composition`."""
+        return BinaryTreeLSTM(width, self.hidden, generator)

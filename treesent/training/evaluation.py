@@ -9,7 +9,8 @@ from torch import nn
 
 from treesent.data.batches import Corpus, EncodedCorpus, in_order
 from treesent.nn.batch import ForestBatch
-from treesent.training.metrics import TreeScores, score_trees
+from treesent.training.documents import Aggregate, score_corpus
+from treesent.training.metrics import TreeScores
 from treesent.vectors.table import VectorTable
 
 Float32 = npt.NDArray[np.float32]
@@ -41,7 +42,7 @@ def encode(table: VectorTable, corpus: Corpus) -> tuple[EncodedCorpus, Float32]:
         table's end on point. *Shape:* ``(n_extra, width)``.
     """
     found = table.lookup(corpus.words)
-    return EncodedCorpus(corpus.structure, found.rows, corpus.label), found.extra
+    return EncodedCorpus(corpus.structure, found.rows, corpus.label, corpus.documents), found.extra
 
 
 def evaluate_trees(
@@ -50,6 +51,7 @@ def evaluate_trees(
     corpus: Corpus,
     polarity: Sequence[float] | None,
     batch_size: int = 256,
+    aggregate: Aggregate = "mean",
 ) -> TreeScores:
     """Score a network on trees: their own words and structure, no tokeniser and no parser.
 
@@ -58,8 +60,9 @@ def evaluate_trees(
     :param corpus: the trees with their labels.
     :param polarity: a number for each class, or None where classes have none.
     :param batch_size: trees a batch.
+    :param aggregate: how sentences make the class of a text.
     """
     device = next(model.parameters()).device
     encoded, extra = encode(table, corpus)
     batches = (ForestBatch.from_forest(f, device, extra=extra) for f in in_order(encoded, batch_size))
-    return score_trees(predict(model, batches), corpus.label, corpus.roots, polarity)
+    return score_corpus(predict(model, batches), encoded, polarity, aggregate)

@@ -2,12 +2,41 @@
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
 from torch import Tensor
 
 from treesent.errors import TreesentError
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """Norms of gradients before clipping.
+
+    :param names: of the layers.
+    :param layers: of each, on the device. *Shape:* ``(n_layers,)``.
+    :param steps: by the state at each time step of a recurrent network. *Shape:* ``(steps,)``.
+    """
+
+    names: tuple[str, ...] = ()
+    layers: Tensor | None = None
+    steps: Tensor | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values; waits for the device."""
+        found: dict[str, Any] = {}
+        if self.layers is not None:
+            found["layers"] = dict(zip(self.names, map(_short, self.layers.tolist()), strict=True))
+        if self.steps is not None:
+            found["step_gradients"] = [_short(value) for value in self.steps.tolist()]
+        return found
+
+
+def _short(value: float) -> float:
+    """Enough digits for a picture."""
+    return float(f"{value:.4g}")
 
 
 class StepLog:
@@ -26,7 +55,7 @@ class StepLog:
         :param step: steps done already: lines of later ones are dropped, since those steps are run again.
         :param epochs: epochs done and evaluated already.
         """
-        self._pending: list[tuple[dict[str, Any], Tensor, Tensor]] = []
+        self._pending: list[tuple[dict[str, Any], Tensor, Tensor, Norms]] = []
         self._file: IO[str] | None = None
         if path is not None:
             path = Path(path)
@@ -46,14 +75,17 @@ class StepLog:
         if self._file is not None:
             self._file.close()
 
-    def step(self, record: dict[str, Any], loss: Tensor, gradient_norm: Tensor) -> None:
+    def step(
+        self, record: dict[str, Any], loss: Tensor, gradient_norm: Tensor, norms: Norms | None = None
+    ) -> None:
         """Note a step.
 
         :param record: its plain values.
         :param loss: on the device. *Shape:* ``()``.
         :param gradient_norm: before clipping, on the device. *Shape:* ``()``.
+        :param norms: more norms of gradients, on the device.
         """
-        self._pending.append((record, loss.detach(), gradient_norm.detach()))
+        self._pending.append((record, loss.detach(), gradient_norm.detach(), norms or Norms()))
         if len(self._pending) >= self.EVERY:
             self.flush()
 
@@ -72,7 +104,7 @@ class StepLog:
         :raises TreesentError: a loss or a gradient is not a number any more.
         """
         pending, self._pending = self._pending, []
-        for record, loss, norm in pending:
+        for record, loss, norm, norms in pending:
             figures = {"loss": float(loss), "gradient_norm": float(norm)}
             for name, value in figures.items():
                 if not math.isfinite(value):
@@ -80,7 +112,7 @@ class StepLog:
                         f"step {record['step']}: {name} is {value}; lower training.optimizer.learn_rate or "
                         "training.clip_norm"
                     )
-            self._write(record | figures)
+            self._write(record | figures | norms.to_dict())
         if self._file is not None:
             self._file.flush()
 

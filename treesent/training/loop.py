@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,15 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from treesent.data.batches import EncodedCorpus, epoch_batches, in_order, prefetch
+from treesent.data.batches import epoch_batches, prefetch
 from treesent.errors import RecipeError
-from treesent.nn.batch import ForestBatch
-from treesent.nn.recursive import node_loss
 from treesent.training.averaging import WeightAverage
 from treesent.training.checkpoint import Checkpoint, prefixed, read_checkpoint, write_checkpoint
-from treesent.training.evaluation import predict
-from treesent.training.log import StepLog
-from treesent.training.metrics import TreeScores, score_trees
+from treesent.training.gradients import RecordsSteps, layer_norms, layers
+from treesent.training.log import Norms, StepLog
 from treesent.training.optimizers import (
     build_optimizers,
     clip,
@@ -31,9 +28,11 @@ from treesent.training.optimizers import (
     restore_optimizer,
     set_rate,
 )
+from treesent.training.processes import Processes
 from treesent.training.recipe import TrainingConfig
 
 Int64 = npt.NDArray[np.int64]
+ALONE = Processes()
 
 
 @dataclass(slots=True)
@@ -76,58 +75,11 @@ class Task(Protocol):
     ) -> Tensor:
         """Give the mean loss of a batch. *Shape:* ``()``."""
 
+    def weight(self, batch: Any, config: TrainingConfig) -> Tensor:
+        """Give what that mean is over: the labels counted, each with its weight. *Shape:* ``()``."""
+
     def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> Scored:
         """Give the figures on dev."""
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """The task of a classifier: the class of every labelled node."""
-
-    train: EncodedCorpus
-    dev: EncodedCorpus
-    polarity: Sequence[float] | None
-
-    @property
-    def n_train(self) -> int:
-        """Trees to learn from."""
-        return len(self.train)
-
-    def batch(self, trees: Int64, device: torch.device, non_blocking: bool) -> ForestBatch:
-        """Lay some of the trees out.
-
-        :param trees: which. *Shape:* ``(batch,)``.
-        :param device: where the network is.
-        :param non_blocking: copy from pinned memory while the host goes on.
-        """
-        return ForestBatch.from_forest(self.train.forest(trees), device, non_blocking=non_blocking)
-
-    def loss(
-        self, model: nn.Module, batch: ForestBatch, generator: torch.Generator, config: TrainingConfig
-    ) -> Tensor:
-        """Mean cross-entropy over the labelled nodes.
-
-        :param model: the network.
-        :param batch: made by :meth:`batch`.
-        :param generator: where dropout masks come from.
-        :param config: how much a root counts.
-        """
-        weight = None
-        if config.root_weight != 1:
-            weight = torch.ones(batch.n_nodes, device=batch.device)
-            weight = weight.index_fill(0, batch.roots, config.root_weight)
-        return node_loss(model(batch, generator).logits, batch.label, weight)
-
-    def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> TreeScores:
-        """Score the dev trees.
-
-        :param model: the network.
-        :param device: where it is.
-        :param batch_size: trees a batch.
-        """
-        forests = in_order(self.dev, batch_size)
-        probs = predict(model, (ForestBatch.from_forest(forest, device) for forest in forests))
-        return score_trees(probs, self.dev.label, self.dev.structure.offsets[1:] - 1, self.polarity)
 
 
 def fit(
@@ -139,6 +91,8 @@ def fit(
     resume: bool = False,
     signature: dict[str, Any] | None = None,
     log: str | Path | None = None,
+    gradients: bool = False,
+    processes: Processes | None = None,
     report: Callable[[dict[str, Any]], None] | None = None,
     progress_bar: bool = False,
 ) -> Progress:
@@ -155,18 +109,23 @@ def fit(
     :param resume: go on from that file.
     :param signature: plain values that a checkpoint must share with the run that resumes it.
     :param log: a file for a JSON object a step.
+    :param processes: share every batch with other processes; the first one evaluates, and only it writes and
+        reports. Without dropout the losses are those of one process with the whole batch.
+    :param gradients: log the norm of each layer's gradient too, see :mod:`treesent.training.gradients`.
     :param report: called after each epoch with its figures.
     :param progress_bar: draw one on stderr.
     :raises TreesentError: the loss is not a number any more, or the checkpoint does not fit.
     """
-    run = _Run(model, data, config, signature or {})
+    run = _Run(model, data, config, signature or {}, processes or ALONE)
+    run.watch(gradients)
     if resume and checkpoint is not None:
         run.restore(read_checkpoint(checkpoint))
+    if not run.processes.first:
+        checkpoint, log, report, progress_bar = None, None, None, False
     with StepLog(log, run.progress.step, run.progress.epochs) as steps, _bar(run, progress_bar) as bar:
         while run.progress.epochs < config.max_epochs and not run.out_of_patience():
             for batch in run.rest_of_epoch():
-                record, loss, norm = run.step(batch)
-                steps.step(record, loss, norm)
+                steps.step(*run.step(batch), run.norms)
                 bar.update()
                 if checkpoint is not None and run.progress.step % config.checkpoint_every == 0:
                     steps.flush()
@@ -183,13 +142,38 @@ def fit(
     return run.progress
 
 
+class _Loss(nn.Module):
+    """The loss as a module, which is what torch shares among processes."""
+
+    def __init__(self, model: nn.Module, data: Task, config: TrainingConfig) -> None:
+        super().__init__()
+        self.model, self.data, self.config = model, data, config
+
+    def forward(self, batch: Any, generator: torch.Generator) -> Tensor:
+        return self.data.loss(self.model, batch, generator, self.config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What a process learns from at a step, and whether it counts."""
+
+    batch: Any
+    counts: bool
+
+
 class _Run:
     """The state of a run, and what one step and the end of an epoch do to it."""
 
     def __init__(
-        self, model: nn.Module, data: Task, config: TrainingConfig, signature: dict[str, Any]
+        self,
+        model: nn.Module,
+        data: Task,
+        config: TrainingConfig,
+        signature: dict[str, Any],
+        processes: Processes = ALONE,
     ) -> None:
-        self.model, self.data, self.config = model, data, config
+        self.model, self.data, self.config, self.processes = model, data, config, processes
+        self.lossy = processes.wrap(_Loss(model, data, config))
         self.signature = {**signature, "training": asdict(config)}
         self.device = next(model.parameters()).device
         self.optimizers = build_optimizers(model, config.optimizer)
@@ -201,6 +185,21 @@ class _Run:
         self.best: dict[str, Tensor] = {}
         self.loss = torch.zeros((), device=self.device)  # of the epoch so far
         self.began = time.perf_counter()
+        self.layers: dict[str, list[nn.Parameter]] = {}
+        self.norms = Norms()
+
+    def watch(self, gradients: bool) -> None:
+        """Look at gradients layer by layer, or do not."""
+        self.layers = layers(self.model) if gradients else {}
+        if isinstance(self.model, RecordsSteps):
+            self.model.record_steps = gradients
+
+    def _measure(self) -> Norms:
+        """Norms of the gradients as they are."""
+        if not self.layers:
+            return Norms()
+        steps = self.model.step_gradient_norms() if isinstance(self.model, RecordsSteps) else None
+        return Norms(tuple(self.layers), layer_norms(self.layers), steps)
 
     def out_of_patience(self) -> bool:
         waited = self.progress.epochs - self.progress.best_epoch
@@ -215,25 +214,36 @@ class _Run:
 
         def make() -> Iterator[Any]:
             for trees in batches:
-                yield self.data.batch(trees, self.device, non_blocking=not wait)
+                share, counts = self.processes.part(trees)
+                yield _Share(self.data.batch(share, self.device, non_blocking=not wait), counts)
 
         self.model.train()
         return make() if wait else prefetch(make)
 
-    def step(self, batch: Any) -> tuple[dict[str, Any], Tensor, Tensor]:
+    def step(self, share: "_Share") -> tuple[dict[str, Any], Tensor, Tensor]:
         """Learn from a batch; give the step's figures, those on the device as tensors."""
-        config, step = self.config, self.progress.step
+        config, step, batch = self.config, self.progress.step, share.batch
         factor = rate_factor(config.schedule, step, self.steps_per_epoch, config.max_epochs)
         set_rate(self.optimizers, factor)
-        self.generator.manual_seed(stream(config.seed, 1, step))
+        own = (self.processes.rank,) if self.processes.size > 1 else ()
+        self.generator.manual_seed(stream(config.seed, 1, step, *own))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            loss = self.data.loss(self.model, batch, self.generator, config)
-        loss.backward()  # type: ignore[no-untyped-call]
+            loss = self.lossy(batch, self.generator)
+        if self.processes.size > 1:
+            # Gradients are averaged over processes: scaled so, their mean is that of the whole batch.
+            weight = self.data.weight(batch, config) * share.counts
+            total = self.processes.sum(weight).clamp(min=torch.finfo(weight.dtype).tiny)
+            loss = loss * (weight / total * self.processes.size)
+        loss.backward()
+        self.processes.add_rows(self.parameters)
+        self.norms = self._measure()
         norm = clip(self.parameters, config.clip_norm, config.clip_value)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
         self.average.update(step)
+        if self.processes.size > 1:
+            loss = self.processes.sum(loss) / self.processes.size
         self.loss += loss.detach()
         self.progress.step += 1
         record = {
@@ -250,8 +260,7 @@ class _Run:
         """Evaluate on dev, keep the weights where they are the best, and give the epoch's figures."""
         progress = self.progress
         with self.average.applied():
-            scores = self.data.evaluate(self.model, self.device, self.config.eval_batch_size)
-            figure = scores.figure(self.config.metric)
+            figure, figures = self.processes.share(self._evaluate() if self.processes.first else (0.0, {}))
             if figure > progress.best:
                 progress.best, progress.best_epoch = figure, progress.epochs + 1
                 self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
@@ -260,12 +269,17 @@ class _Run:
             "step": progress.step,
             "epoch": progress.epochs,
             "mean_loss": float(self.loss) / self.steps_per_epoch,
-            "dev": scores.to_dict(),
+            "dev": figures,
             "best": progress.best_epoch == progress.epochs,
         }
         progress.history.append(record)
         self.loss.zero_()
         return {**record, "seconds": round(time.perf_counter() - self.began, 3)}
+
+    def _evaluate(self) -> tuple[float, dict[str, Any]]:
+        """The figure that chooses, and all others."""
+        scores = self.data.evaluate(self.model, self.device, self.config.eval_batch_size)
+        return scores.figure(self.config.metric), scores.to_dict()
 
     def checkpoint(self) -> Checkpoint:
         tensors = prefixed("model.", self.model.state_dict())

@@ -143,6 +143,14 @@ class ParserTask:
             )
         return total / len(batch.inverse)
 
+    def weight(self, batch: ParserBatch, config: TrainingConfig) -> Tensor:
+        """The words that the loss is a mean over.
+
+        :param batch: made by :meth:`batch`.
+        :param config: unused.
+        """
+        return torch.tensor(float(len(batch.inverse)), device=batch.inverse.device)
+
     def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> BracketScores:
         """Compare the parser's trees with dev's.
 

@@ -19,33 +19,82 @@ import configparser
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from treesent.data import sst
-from treesent.errors import RecipeError
+from treesent.data.tables import table_kind
+from treesent.data.texts import is_dataset
+from treesent.errors import DataError, RecipeError
 from treesent.training.settings import nearest, read_section
 
 SECTIONS = ("paths", "vectors", "model", "parser", "corpora", "training", "labels")
+CORPORA = ("train", "dev")
 _ENVIRONMENT = re.compile(r"^[ \t]*[#;].*|\$\{env\.(\w+)\}", re.MULTILINE)  # comments stay as they are
 
 
 @dataclass(frozen=True, slots=True)
 class CorporaConfig:
-    """``[corpora]``: the trees to learn from and those to choose the best weights by."""
+    """``[corpora]``: what to learn from and what to choose the best weights by.
+
+    A corpus is a file of bracketed trees, one a line; or labelled texts: a table (csv, tsv, jsonl, parquet,
+    by its suffix; compressed with gz, xz or bz2 too), a folder that ``datasets`` saved, or a dataset
+    ``hf:NAME[:CONFIG][:SPLIT]`` of the Hugging Face hub, which is streamed. The trees of texts are those of
+    ``[parser]``, right-branching without one, and the loss is on the text's class.
+    """
 
     train: str | tuple[str, ...]
-    """A file of bracketed trees, one a line, or a list of such files."""
-    dev: str | tuple[str, ...]
+    """A corpus, or a list of them, trees and texts mixed."""
+    dev: str | tuple[str, ...] = ()
+    """The same; or nothing, with a ``dev_share``."""
+    dev_share: float = 0.0
+    """Hold out this share of ``train`` for dev. Which trees and texts depends on their number alone, not on
+    ``training.seed``: :func:`treesent.corpora.held_out`."""
+    text_column: str = "text"
+    """The column of a table or dataset that holds the texts; rows without text are left out."""
+    label_column: str = "label"
+    """The column of the classes: their names, or numbers from 0 in the order of ``labels.names``."""
+    quoted_tsv: bool = False
+    """Read ``"`` in tsv as csv does."""
     reparse: bool = False
-    """Learn from every sentence of ``train`` twice: in its own tree, and in that of ``[parser]`` with the
+    """Learn from every tree of ``train`` twice: in its own tree, and in that of ``[parser]`` with the
     labels of the constituents that both have. Users' texts come in the parser's trees."""
+    train_heads: str | tuple[str, ...] = ()
+    """Files of heads for the trees of ``train``, which turn them into dependency trees: see
+    :mod:`treesent.training.heads`."""
+    dev_heads: str | tuple[str, ...] = ()
+    """The same for ``dev``."""
 
-    def files(self, name: Literal["train", "dev"]) -> list[str]:
-        """List the files of a corpus.
+    def __post_init__(self) -> None:
+        """Refuse a dev that is given twice or not at all."""
+        _check(0 <= self.dev_share < 1, "dev_share", self.dev_share, "from 0 to below 1")
+        if self.dev_share and self.files("dev"):
+            raise RecipeError(f"dev_share is {self.dev_share}, but dev is given too; keep one of them")
+        if not self.dev_share and not self.files("dev"):
+            raise RecipeError("dev is missing; add it to [corpora], or dev_share = 0.1, say")
+        heads = {f"{name}_heads" for name in CORPORA if self.files(f"{name}_heads")}
+        for other in ("dev_share", "reparse"):
+            if heads and getattr(self, other):
+                raise RecipeError(f"{other} is given, but {min(heads)} too; keep one of them")
+        if len(heads) == 1:
+            missing = {"train_heads", "dev_heads"} - heads
+            raise RecipeError(f"{min(heads)} is given without {min(missing)}; give both or neither")
 
-        :param name: which.
+    @property
+    def has_texts(self) -> bool:
+        """Whether any corpus is of labelled texts."""
+        return any(is_labelled(name) for part in CORPORA for name in self.files(part))
+
+    @property
+    def has_trees(self) -> bool:
+        """Whether any corpus is of bracketed trees."""
+        return not all(is_labelled(name) for part in CORPORA for name in self.files(part))
+
+    def files(self, name: str) -> list[str]:
+        """List the corpora of a kind.
+
+        :param name: ``train``, ``dev``, ``train_heads`` or ``dev_heads``.
         """
         value: str | tuple[str, ...] = getattr(self, name)
         return [value] if isinstance(value, str) else list(value)
@@ -110,7 +159,7 @@ class TrainingConfig:
     """The dev figure that chooses the weights: ``root`` or ``nodes``, a dot, then ``accuracy``,
     ``accuracy_2``, ``accuracy_5`` or ``macro_f1``; of a parser, ``bracket_f1``. Figures are in percent."""
     batch_size: int = 25
-    """Trees a step."""
+    """Texts a step; a tree of a treebank is a text."""
     eval_batch_size: int = 256
     tune_vectors: bool = False
     """Train the word vectors too, row by row."""
@@ -121,7 +170,14 @@ class TrainingConfig:
     clip_value: float = 0.0
     """Largest absolute value of one gradient; 0 for no limit."""
     root_weight: float = 1.0
-    """How much more than another node a root counts in the loss."""
+    """How much more than another node a root, or a text, counts in the loss."""
+    aggregate: Literal["mean", "words", "last"] = "mean"
+    """How a text's sentences make its class, in the loss and in the pipeline that is written."""
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = None
+    """How much each class counts in the loss: a number for each, or ``balanced`` for the inverse of how often
+    it occurs."""
+    word_dropout: float = 0.0
+    """Share of the words of a batch whose vectors are replaced by zeros (Iyyer et al. 2015, 3.2)."""
     average: float = 0.0
     """Decay of a running average of the weights, 0.999 say; the average is what is evaluated and saved."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -136,7 +192,11 @@ class TrainingConfig:
         _at_least(self, 1, "max_epochs", "batch_size", "eval_batch_size", "checkpoint_every")
         _at_least(self, 0, "seed", "patience", "clip_norm", "clip_value")
         _check(self.root_weight > 0, "root_weight", self.root_weight, "a number above 0")
-        _check(0 <= self.average < 1, "average", self.average, "from 0 to below 1")
+        for name in ("average", "word_dropout"):
+            _check(0 <= getattr(self, name) < 1, name, getattr(self, name), "from 0 to below 1")
+        if isinstance(self.class_weights, tuple):
+            right = min(self.class_weights, default=-1) >= 0 < sum(self.class_weights)
+            _check(right, "class_weights", list(self.class_weights), "numbers from 0 up, not all 0")
         place, _, figure = self.metric.partition(".")
         well_formed = place in ("root", "nodes") and re.fullmatch(r"accuracy(_\d+)?|macro_f1", figure)
         expected = (
@@ -147,7 +207,11 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class LabelsConfig:
-    """``[labels]``: the classes, the most negative first, and what each is worth."""
+    """``[labels]``: the classes, the most negative first, and what each is worth.
+
+    Without ``names`` the classes are the treebank's where there are trees; else the data name them
+    (:func:`treesent.data.labelled.name_classes`), and they have no polarity.
+    """
 
     names: tuple[str, ...] = sst.LABELS
     polarity: tuple[float, ...] | None = sst.POLARITY
@@ -183,7 +247,8 @@ class Recipe:
     model: dict[str, Any]
     corpora: CorporaConfig
     training: TrainingConfig
-    labels: LabelsConfig
+    labels: LabelsConfig | None
+    """None where the data name the classes."""
     parser: str | None = None
     """The file of the parser."""
 
@@ -236,23 +301,62 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
         labels["polarity"] = None
     # Keys and values before files, so that a slip of the pen is found before anything else.
     training = read_section(TrainingConfig, config.get("training", {}), "training")
-    classes = read_section(LabelsConfig, labels, "labels")
+    named = "names" in labels
+    if labels.get("polarity") is None or named:
+        classes = read_section(LabelsConfig, labels, "labels")
     corpora = read_section(CorporaConfig, config["corpora"], "corpora")
     parser = read_section(ParserSource, config["parser"], "parser") if "parser" in config else None
     if corpora.reparse and parser is None:
         raise RecipeError("corpora.reparse is true, but there is no section [parser]; add it with a path")
+    vectors = _absolute(config["vectors"], path)
+    train, dev = (tuple(find_corpus(file, path) for file in corpora.files(name)) for name in CORPORA)
+    train_heads, dev_heads = (
+        tuple(find_file(file, path) for file in corpora.files(f"{name}_heads")) for name in CORPORA
+    )
+    corpora = replace(corpora, train=train, dev=dev, train_heads=train_heads, dev_heads=dev_heads)
+    if train_heads and corpora.has_texts:
+        raise RecipeError(
+            "train_heads are of bracketed trees, but [corpora] has labelled texts; keep one kind"
+        )
+    if not named and corpora.has_trees:
+        named, classes = True, read_section(LabelsConfig, labels, "labels")
+    elif not named and labels.get("polarity") is not None:
+        raise RecipeError("labels.polarity is given without labels.names; name the classes in its order")
     return Recipe(
-        vectors=_absolute(config["vectors"], path),
+        vectors=vectors,
         model=dict(config["model"]),
-        corpora=CorporaConfig(
-            train=tuple(find_file(file, path) for file in corpora.files("train")),
-            dev=tuple(find_file(file, path) for file in corpora.files("dev")),
-            reparse=corpora.reparse,
-        ),
+        corpora=corpora,
         training=training,
-        labels=classes,
+        labels=classes if named else None,
         parser=None if parser is None else find_file(parser.path, path),
     )
+
+
+def is_labelled(corpus: str) -> bool:
+    """Tell whether a corpus is of labelled texts, not of bracketed trees.
+
+    :param corpus: as in ``[corpora]``.
+    """
+    if is_dataset(corpus):
+        return True
+    try:
+        return table_kind(corpus) != "txt"
+    except DataError:
+        return False
+
+
+def find_corpus(name: str, recipe: Path) -> str:
+    """Make the path in a corpus's name absolute.
+
+    :param name: as in ``[corpora]``.
+    :param recipe: the recipe's own path.
+    :raises RecipeError: there is nothing there; what stands behind ``hf:`` may be on the hub.
+    """
+    if not name.startswith("hf:"):
+        return find_file(name, recipe)
+    folder, colon, rest = name.removeprefix("hf:").partition(":")
+    here = recipe.parent / folder
+    return f"hf:{here.resolve()}{colon}{rest}" if here.is_dir() else name
 
 
 def find_file(name: str, recipe: Path) -> str:

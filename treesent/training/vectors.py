@@ -62,5 +62,7 @@ def working_vectors(
     new_words = list(dict.fromkeys(table.normalise(words[place]) for place in unknown))
     ends = np.cumsum([len(corpus.words) for corpus in corpora])
     parts = np.split(rows, ends[:-1])
-    encoded = [EncodedCorpus(c.structure, r, c.label) for c, r in zip(corpora, parts, strict=True)]
+    encoded = [
+        EncodedCorpus(c.structure, r, c.label, c.documents) for c, r in zip(corpora, parts, strict=True)
+    ]
     return WorkingVectors(table, used, matrix, new_words), encoded

@@ -211,7 +211,7 @@ class Dependencies:
         """Make binary trees: a head takes its right dependents, nearest first, then its left ones.
 
         Each dependent makes one node, so every subtree of a projective parse stays a constituent. Arcs that
-        cross are lifted before (:meth:`projective`).
+        cross are lifted before (:meth:`projective`). The trees remember where their heads are.
         """
         trees = self.projective()
         first, last = trees.extents()
@@ -219,11 +219,13 @@ class Dependencies:
         head = trees.parent[word]
         right = word > head
         split = np.where(right, first[word], last[word])
-        start, end = np.zeros((2, len(trees.parent)), np.int64)
+        start, end, side = np.zeros((3, len(trees.parent)), np.int64)
         start[split] = np.where(right, head, first[word])
         end[split] = np.where(right, last[word], last[head])
+        side[split] = ~right
         begins = run_offsets(self.lengths)[:-1]
-        return Structure.from_splits(np.delete(start, begins), np.delete(end, begins), self.lengths)
+        start, end, side = (np.delete(array, begins) for array in (start, end, side))
+        return Structure.from_splits(start, end, self.lengths, side)
 
 
 def from_heads(

@@ -34,6 +34,10 @@ class Forest:
     :param tree: the tree that each node belongs to. *Shape:* (n_nodes,)
     :param parent: position of each node in ``children.ravel()``; a root has ``2 * n_inner``.
         *Shape:* (n_nodes,)
+    :param start: first word of each node, in forest order, words counted over the forest. *Shape:* (n_nodes,)
+    :param end: one past the last word of each node. *Shape:* (n_nodes,)
+    :param head: which child of each inner node holds its head, 0 the left one, 1 the right one; None where
+        the trees do not say. *Shape:* (n_inner,)
     """
 
     rows: Int64
@@ -47,6 +51,9 @@ class Forest:
     label: Int64
     tree: Int64
     parent: Int64
+    start: Int64
+    end: Int64
+    head: Int64 | None = None
 
     @property
     def n_words(self) -> int:
@@ -95,10 +102,12 @@ class Forest:
         children[:, 1] = order[structure.right[inner] + base]
         parent = np.full(n_nodes, children.size, np.int64)
         parent[children.ravel()] = np.arange(children.size)
+        lengths = (sizes + 1) // 2
+        first = (np.cumsum(lengths) - lengths)[tree]
         distinct, inverse = np.unique(rows, return_inverse=True)
         return cls(
             rows=rows,
-            lengths=(sizes + 1) // 2,
+            lengths=lengths,
             distinct=distinct,
             inverse=inverse,
             children=children,
@@ -108,4 +117,7 @@ class Forest:
             label=np.full(n_nodes, -1, np.int64) if label is None else np.asarray(label, np.int64)[post],
             tree=tree,
             parent=parent,
+            start=structure.start[post] + first,
+            end=structure.end[post] + first,
+            head=None if structure.head is None else structure.head[inner].astype(np.int64),
         )

@@ -12,8 +12,8 @@ node. Two facts about a binary tree over ``n_words`` words make that possible.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,7 @@ from treesent.errors import TreesentError
 if TYPE_CHECKING:
     from treesent.trees.tree import Tree
 
+Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
@@ -38,6 +39,8 @@ class Structure:
     :param start: first word under each node. *Shape:* ``(n_nodes,)``
     :param end: one past the last word under each node. *Shape:* ``(n_nodes,)``
     :param offsets: tree ``t`` has nodes ``offsets[t]:offsets[t + 1]``. *Shape:* ``(n_trees + 1,)``
+    :param head: which child of each inner node holds its head, 0 the left one, 1 the right one; 0 at a leaf.
+        None where the trees do not say. *Shape:* ``(n_nodes,)``
     """
 
     left: Int32
@@ -45,6 +48,7 @@ class Structure:
     start: Int32
     end: Int32
     offsets: Int64
+    head: Int8 | None = field(default=None, compare=False)
 
     @property
     def n_trees(self) -> int:
@@ -67,10 +71,12 @@ class Structure:
         return (self.n_nodes + self.n_trees) // 2
 
     def __eq__(self, other: object) -> bool:
-        """Two structures are equal where all their arrays are."""
+        """Two structures are equal where they are the same trees, whatever is known of heads."""
         if not isinstance(other, Structure):
             return NotImplemented
-        return all(np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return all(
+            np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -123,22 +129,28 @@ class Structure:
         """
         trees = list(trees)
         parts = {f: [getattr(tree, f) for tree in trees] for f in ("left", "right", "start", "end")}
-        joined = {f: np.concatenate(p) if p else np.zeros(0, np.int32) for f, p in parts.items()}
+        joined: dict[str, Any] = {
+            f: np.concatenate(p) if p else np.zeros(0, np.int32) for f, p in parts.items()
+        }
         return cls(**joined, offsets=run_offsets([tree.n_nodes for tree in trees]))
 
     @classmethod
     def concatenate(cls, parts: Iterable[Structure]) -> Structure:
-        """Join structures one after another.
+        """Join structures one after another; there are heads where all of them have some.
 
         :param parts: the structures, in order.
         """
         parts = list(parts)
         if not parts:
             return cls.right_branching([])
-        joined = {
+        joined: dict[str, Any] = {
             f: np.concatenate([getattr(p, f) for p in parts]) for f in ("left", "right", "start", "end")
         }
-        return cls(**joined, offsets=run_offsets(np.concatenate([np.diff(p.offsets) for p in parts])))
+        heads = [part.head for part in parts if part.head is not None]
+        head = np.concatenate(heads) if len(heads) == len(parts) else None
+        return cls(
+            **joined, offsets=run_offsets(np.concatenate([np.diff(p.offsets) for p in parts])), head=head
+        )
 
     def take(self, trees: ArrayLike) -> Structure:
         """Select trees, in the order given.
@@ -149,7 +161,26 @@ class Structure:
         sizes = np.diff(self.offsets)[trees]
         offsets = run_offsets(sizes)
         nodes = np.arange(offsets[-1]) + np.repeat(self.offsets[trees] - offsets[:-1], sizes)
-        return Structure(self.left[nodes], self.right[nodes], self.start[nodes], self.end[nodes], offsets)
+        return self._select(nodes, offsets)
+
+    def part(self, begin: int, end: int) -> Structure:
+        """Select trees ``begin:end``, as views.
+
+        :param begin: the first.
+        :param end: one past the last.
+        """
+        offsets = self.offsets[begin : end + 1]
+        return self._select(slice(offsets[0], offsets[-1]), offsets - offsets[0])
+
+    def _select(self, nodes: Int64 | slice, offsets: Int64) -> Structure:
+        return Structure(
+            self.left[nodes],
+            self.right[nodes],
+            self.start[nodes],
+            self.end[nodes],
+            offsets,
+            None if self.head is None else self.head[nodes],
+        )
 
     @classmethod
     def right_branching(cls, lengths: ArrayLike) -> Structure:
@@ -162,7 +193,9 @@ class Structure:
         return cls.from_splits(start, end, lengths)
 
     @classmethod
-    def from_splits(cls, start: ArrayLike, end: ArrayLike, lengths: ArrayLike) -> Structure:
+    def from_splits(
+        cls, start: ArrayLike, end: ArrayLike, lengths: ArrayLike, head: ArrayLike | None = None
+    ) -> Structure:
         """Make trees from the span of the node that splits at each boundary between two words.
 
         The spans are trusted to be those of binary trees; whoever computes them sees to that.
@@ -171,6 +204,7 @@ class Structure:
             sentence, the words counted from the start of the whole batch. *Shape:* ``(n_words - n_trees,)``
         :param end: one past that node's last word, counted alike. *Shape:* ``(n_words - n_trees,)``
         :param lengths: words of each sentence, at least 1. *Shape:* ``(n_trees,)``
+        :param head: 1 where the node's head is in its right child, else 0. *Shape:* ``(n_words - n_trees,)``
         """
         lengths = _checked(lengths)
         start, end = np.asarray(start, np.int64), np.asarray(end, np.int64)
@@ -195,7 +229,12 @@ class Structure:
         left[node] = leaf[start] + 2 * (split - start) - 2 - base
         right[node] = node - 1 - base
         shift = np.repeat(words[:-1], 2 * lengths - 1)
-        return cls(left, right, (first - shift).astype(np.int32), (last - shift).astype(np.int32), offsets)
+        heads = None
+        if head is not None:
+            heads = np.zeros(n_nodes, np.int8)
+            heads[node] = head
+        first, last = first - shift, last - shift
+        return cls(left, right, first.astype(np.int32), last.astype(np.int32), offsets, heads)
 
     @classmethod
     def from_distances(cls, distances: ArrayLike, lengths: ArrayLike) -> Structure:

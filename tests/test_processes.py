@@ -1,0 +1,77 @@
+"""Several processes train as one does with the whole batch."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import treesent
+from tests.test_own_data import ROWS, write
+from tests.test_own_data import folder as folder
+from treesent.training.processes import Processes
+
+TREES = """\
+(3 (2 a) (3 (3 good) (2 film)))
+(1 (2 a) (1 (1 bad) (2 film)))
+(4 great)
+(0 (- an) (0 (0 awful) (- film)))
+(2 film)
+"""
+
+
+def test_shares_are_the_batch_and_nobody_is_idle():
+    batch = np.arange(5)
+    parts = [Processes(rank, 2).part(batch) for rank in range(2)]
+    assert sorted(np.concatenate([part for part, _ in parts])) == batch.tolist()
+    assert all(counts for _, counts in parts)
+    assert Processes(1, 2).part(batch[:1]) == (np.array([0]), False)
+    alone = Processes()
+    module = torch.nn.Linear(1, 1)
+    assert alone.wrap(module) is module
+    assert alone.share("x") == "x"
+    assert float(alone.sum(torch.ones(()))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tune", [False, True])
+def test_two_processes_have_the_losses_of_one(folder, tune):
+    """Trees with labels here and there, texts, and a last batch that only one process has a share of."""
+    (folder / "trees.txt").write_text(TREES)
+    names = ["bad", "2", "so so", "good", "4"]
+    write(folder / "texts.csv", ROWS)
+    arguments = ["train", "recipe.cfg", "--overwrite", "--gradients"]
+    arguments += ["--training.max_epochs", "3", "--training.batch_size", "5"]
+    arguments += ["--corpora.train", '["trees.txt","texts.csv"]', "--labels.names", json.dumps(names)]
+    arguments += ["--training.class_weights", "balanced", "--training.root_weight", "2"]
+    arguments += ["--training.tune_vectors", json.dumps(tune)]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    found = {}
+    for name, start in {"one": ["-m"], "two": launcher}.items():
+        command = [sys.executable, *start, "treesent", *arguments, "-o", name, "--log", f"{name}.jsonl"]
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("the weights of epoch") == 1
+        found[name] = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+    for one, two in zip(found["one"], found["two"], strict=True):
+        assert one["step"] == two["step"]
+        if "loss" in one:
+            assert two["loss"] == pytest.approx(one["loss"], rel=1e-4)
+            assert two["gradient_norm"] == pytest.approx(one["gradient_norm"], rel=1e-3)
+            assert two["layers"] == pytest.approx(one["layers"], rel=5e-3, abs=1e-6)
+        else:
+            assert two["dev"] == one["dev"]
+    assert len([record for record in found["one"] if "loss" in record]) == 3 * 3
+    one, two = (treesent.load(folder / name)("A good film . It is bad .") for name in ("one", "two"))
+    np.testing.assert_allclose(two._.sentiment.probs, one._.sentiment.probs, atol=1e-3)
+    assert not list(folder.glob("*.checkpoint"))
