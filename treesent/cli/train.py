@@ -46,7 +46,7 @@ def train(
     import torch
 
     from treesent.train import train as run
-    from treesent.training.processes import is_first
+    from treesent.training.processes import is_first, leave
 
     if threads:
         torch.set_num_threads(threads)
@@ -68,6 +68,7 @@ def train(
         typer.echo(
             f"{output}: the weights of epoch {best}; on dev {figures(trained.dev.to_dict())}", err=True
         )
+    leave()
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, Any]:
