@@ -22,9 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.errors import ModelError, RecipeError, TreesentError
+from treesent.errors import ModelError, TreesentError
 from treesent.nn.batch import packing
 from treesent.nn.chart import depths
+from treesent.nn.checks import at_least, shares
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
@@ -58,12 +59,8 @@ class ParserConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers", "gap", "span", "chart"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name} is {getattr(self, name)}; give 1 or more")
-        for name in ("input_dropout", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise RecipeError(f"{name} is {getattr(self, name)}; give a share from 0 up to, but not, 1")
+        at_least(self, 1, "hidden", "layers", "gap", "span", "chart")
+        shares(self, "input_dropout", "dropout")
 
 
 @dataclass(frozen=True, slots=True)

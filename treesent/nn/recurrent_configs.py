@@ -8,6 +8,7 @@ import torch
 
 from treesent.errors import RecipeError
 from treesent.nn import cells
+from treesent.nn.checks import at_least, shares
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.recurrent import POOLINGS, Layer, RecurrentClassifier
 
@@ -40,16 +41,12 @@ class RecurrentConfig:
     output_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name} is {getattr(self, name)}; give 1 or more")
+        at_least(self, 1, "hidden", "layers")
         if self.pooling not in POOLINGS:
             raise RecipeError(f"pooling is {self.pooling!r}; give one of {', '.join(map(repr, POOLINGS))}")
         if self.pooling == "outputs" and self.bidirectional:
             raise RecipeError("pooling is 'outputs', which needs one direction; set bidirectional = false")
-        for name in ("input_dropout", "recurrent_dropout", "layer_dropout", "output_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise RecipeError(f"{name} is {getattr(self, name)}; give a share from 0 up to, but not, 1")
+        shares(self, "input_dropout", "recurrent_dropout", "layer_dropout", "output_dropout")
 
     def cell(self, width: int, generator: torch.Generator | None) -> cells.Cell:
         """Make the cell of one direction of a layer.

@@ -12,6 +12,7 @@ from torch.nn import functional
 from treesent.errors import RecipeError
 from treesent.nn.attention import NodeAttention
 from treesent.nn.batch import ForestBatch
+from treesent.nn.checks import at_least, shares
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.encoder import ENCODERS, Encoder
@@ -55,22 +56,11 @@ class RecursiveConfig:
     attention: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("hidden", 1),
-            ("projection", 0),
-            ("leaf", 0),
-            ("encoder_hidden", 0),
-            ("encoder_layers", 1),
-            ("top_down", 0),
-            ("attention", 0),
-        ):
-            if getattr(self, name) < least:
-                raise RecipeError(f"{name} is {getattr(self, name)}; give {least} or more")
+        at_least(self, 1, "hidden", "encoder_layers")
+        at_least(self, 0, "projection", "leaf", "encoder_hidden", "top_down", "attention")
         if self.encoder not in ENCODERS:
             raise RecipeError(f"encoder is {self.encoder!r}; give one of {', '.join(map(repr, ENCODERS))}")
-        for name in ("encoder_dropout", "input_dropout", "recurrent_dropout", "output_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise RecipeError(f"{name} is {getattr(self, name)}; give a share from 0 up to, but not, 1")
+        shares(self, "encoder_dropout", "input_dropout", "recurrent_dropout", "output_dropout")
 
     @abstractmethod
     def composition(self, width: int, generator: torch.Generator | None) -> Composition:
