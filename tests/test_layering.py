@@ -28,7 +28,6 @@ ROWS = [
         "corpora",
         "curves",
         "train",
-        "train_parser",
         "treebank",
         "cluster",
         "projector",

@@ -271,8 +271,8 @@ def test_bracket_f1_is_that_of_sets(data):
     scores = score_brackets(gold, predicted)
     f1, exact = brute_f1(gold, predicted)
     assert scores.f1 == pytest.approx(f1)
-    assert scores.exact == pytest.approx(exact)
-    assert score_brackets(gold, gold).to_dict() == {"bracket_f1": 100, "exact": 100, "n": scores.n}
+    assert scores.exact_match == pytest.approx(exact)
+    assert score_brackets(gold, gold).to_dict() == {"bracket_f1": 100, "exact_match": 100, "n": scores.n}
 
 
 def test_other_sentences_are_not_compared():

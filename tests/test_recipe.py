@@ -205,7 +205,8 @@ def test_sources_of_vectors_compose(tmp_path):
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({}, "@misc = NAME; treesent has treesent.VectorFile.v1"),
+        ({}, r"the section \[vectors\] is missing; add it"),
+        ({"path": "x"}, "@misc = NAME; treesent has treesent.VectorFile.v1"),
         ({"@misc": "treesent.Vectors.v1"}, r"\[vectors\]: .*treesent.Vectors.v1"),
         ({"@misc": "treesent.VectorFile.v1", "path": "x", "pth": 1}, "pth"),
         ({"@misc": "treesent.VectorFile.v1"}, "path"),

@@ -12,7 +12,7 @@ from treesent.cli import app
 from treesent.errors import ModelError, RecipeError
 from treesent.nn.parser import DistanceParser
 from treesent.train import train
-from treesent.train_parser import PARSER_FILE, read_parser
+from treesent.train.parser import PARSER_FILE, read_parser
 from treesent.vectors.table import VectorTable
 
 # Labels are no use to a parser, so it takes trees without.
@@ -157,5 +157,5 @@ def test_a_parser_of_other_vectors_is_refused(folder):
 
 def test_what_is_no_parser_is_not_overwritten(folder, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ModelError, match="neither a pipeline nor a parser"):
+    with pytest.raises(ModelError, match="neither a pipeline nor a model"):
         train(folder / "parser.cfg", tmp_path)

@@ -23,22 +23,22 @@ class BracketScores:
     n: int
     """Brackets of the treebank."""
     f1: float
-    exact: float
+    exact_match: float
     """Share of sentences whose brackets are all right."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values for JSON."""
-        return {"bracket_f1": self.f1, "exact": self.exact, "n": self.n}
+        return {"bracket_f1": self.f1, "exact_match": self.exact_match, "n": self.n}
 
     def figure(self, name: str) -> float:
         """Look a figure up by name.
 
-        :param name: ``bracket_f1`` or ``exact``.
+        :param name: ``bracket_f1`` or ``exact_match``.
         :raises TreesentError: there is no such figure.
         """
-        if name in ("bracket_f1", "exact"):
+        if name in ("bracket_f1", "exact_match"):
             return float(self.to_dict()[name])
-        raise TreesentError(f"a parser has no figure {name!r}; there are bracket_f1 and exact")
+        raise TreesentError(f"a parser has no figure {name!r}; there are bracket_f1 and exact_match")
 
 
 def score_brackets(gold: Structure, predicted: Structure) -> BracketScores:

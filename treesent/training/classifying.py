@@ -16,6 +16,7 @@ from treesent.training.documents import Aggregate, document_log_probs, score_cor
 from treesent.training.evaluation import predict
 from treesent.training.metrics import TreeScores
 from treesent.training.recipe import TrainingConfig
+from treesent.training.task import Task
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -58,7 +59,7 @@ class TextBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class Data(Task):
     """The task of a classifier.
 
     :param train: what to learn from.

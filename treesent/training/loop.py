@@ -1,20 +1,18 @@
 """The training loop: minibatches of trees, a loss on every labelled node, the best weights on dev."""
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from treesent.data.batches import epoch_batches, prefetch
+from treesent.data.batches import prefetch
 from treesent.errors import RecipeError
 from treesent.training.averaging import WeightAverage
 from treesent.training.checkpoint import Checkpoint, prefixed, read_checkpoint, write_checkpoint
@@ -29,9 +27,9 @@ from treesent.training.optimizers import (
     set_rate,
 )
 from treesent.training.processes import Processes
-from treesent.training.recipe import TrainingConfig
+from treesent.training.recipe import TrainingConfig, better
+from treesent.training.task import Task
 
-Int64 = npt.NDArray[np.int64]
 ALONE = Processes()
 
 
@@ -43,43 +41,11 @@ class Progress:
     """Steps done."""
     epochs: int = 0
     """Epochs done and evaluated."""
-    best: float = -math.inf
+    best: float | None = None
     """The best dev figure."""
     best_epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     """Of each epoch: its number, mean loss and dev figures."""
-
-
-class Scored(Protocol):
-    """Figures of an evaluation, in percent."""
-
-    def figure(self, name: str) -> float:
-        """Look a figure up by the name that ``training.metric`` has."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give all of them as plain values."""
-
-
-class Task(Protocol):
-    """What a run learns and what it is judged by; the loop itself knows no network."""
-
-    @property
-    def n_train(self) -> int:
-        """Trees to learn from."""
-
-    def batch(self, trees: Int64, device: torch.device, non_blocking: bool) -> Any:
-        """Lay some of them out; the result has ``n_trees`` and ``n_nodes``."""
-
-    def loss(
-        self, model: nn.Module, batch: Any, generator: torch.Generator, config: TrainingConfig
-    ) -> Tensor:
-        """Give the mean loss of a batch. *Shape:* ``()``."""
-
-    def weight(self, batch: Any, config: TrainingConfig) -> Tensor:
-        """Give what that mean is over: the labels counted, each with its weight. *Shape:* ``()``."""
-
-    def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> Scored:
-        """Give the figures on dev."""
 
 
 def fit(
@@ -180,7 +146,7 @@ class _Run:
         self.average = WeightAverage(model, config.average)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.generator = torch.Generator(self.device)
-        self.steps_per_epoch = math.ceil(data.n_train / config.batch_size)
+        self.steps_per_epoch = len(data.order(config, 0))
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.loss = torch.zeros((), device=self.device)  # of the epoch so far
@@ -208,7 +174,7 @@ class _Run:
     def rest_of_epoch(self) -> Iterator[Any]:
         """Batches of the epoch that steps have not seen yet."""
         config, progress = self.config, self.progress
-        batches = epoch_batches(self.data.n_train, config.batch_size, config.seed, progress.epochs)
+        batches = self.data.order(config, progress.epochs)
         batches = batches[progress.step - progress.epochs * self.steps_per_epoch :]
         wait = self.device.type == "cpu"
 
@@ -261,7 +227,7 @@ class _Run:
         progress = self.progress
         with self.average.applied():
             figure, figures = self.processes.share(self._evaluate() if self.processes.first else (0.0, {}))
-            if figure > progress.best:
+            if better(self.config.metric, figure, progress.best):
                 progress.best, progress.best_epoch = figure, progress.epochs + 1
                 self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
         progress.epochs += 1
@@ -284,6 +250,7 @@ class _Run:
     def checkpoint(self) -> Checkpoint:
         tensors = prefixed("model.", self.model.state_dict())
         tensors |= prefixed("best.", self.best) | prefixed("average.", self.average.state())
+        tensors |= prefixed("task.", self.data.state())
         tensors["loss"] = self.loss
         values: dict[str, Any] = {"progress": asdict(self.progress), "signature": self.signature}
         for i, optimizer in enumerate(self.optimizers):
@@ -297,6 +264,7 @@ class _Run:
         self.model.load_state_dict(checkpoint.part("model."))
         self.best = {name: t.to(self.device) for name, t in checkpoint.part("best.").items()}
         self.average.restore(checkpoint.part("average."))
+        self.data.restore(checkpoint.part("task."))
         self.loss.copy_(checkpoint.tensors["loss"])
         for i, optimizer in enumerate(self.optimizers):
             name = f"optimizer{i}"

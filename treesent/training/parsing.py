@@ -16,6 +16,7 @@ from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.parser import DistanceParser, SentenceBatch, grid, groups, span_scores
 from treesent.training.bracket_score import BracketScores, score_brackets
 from treesent.training.recipe import TrainingConfig
+from treesent.training.task import Task
 from treesent.trees.structure import Structure
 
 Int64 = npt.NDArray[np.int64]
@@ -78,7 +79,7 @@ class ParserBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class ParserTask:
+class ParserTask(Task):
     """What the training loop needs to know of a parser.
 
     :param train: the trees to learn from.

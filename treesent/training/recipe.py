@@ -31,6 +31,8 @@ from treesent.training.settings import nearest, read_section
 
 SECTIONS = ("paths", "vectors", "model", "parser", "corpora", "training", "labels")
 CORPORA = ("train", "dev")
+METRICS = {"bracket_f1": True, "exact_match": True, "perplexity": False, "bits_per_character": False}
+"""Figures of models other than classifiers, and whether more is better."""
 _ENVIRONMENT = re.compile(r"^[ \t]*[#;].*|\$\{env\.(\w+)\}", re.MULTILINE)  # comments stay as they are
 
 
@@ -157,7 +159,8 @@ class TrainingConfig:
     """Stop after this many epochs without a better dev figure; 0 to run all ``max_epochs``."""
     metric: str = "root.accuracy"
     """The dev figure that chooses the weights: ``root`` or ``nodes``, a dot, then ``accuracy``,
-    ``accuracy_2``, ``accuracy_5`` or ``macro_f1``; of a parser, ``bracket_f1``. Figures are in percent."""
+    ``accuracy_2``, ``accuracy_5`` or ``macro_f1``; of a parser ``bracket_f1`` or ``exact_match``; all in
+    percent. Of a language model ``perplexity`` or ``bits_per_character``."""
     batch_size: int = 25
     """Texts a step; a tree of a treebank is a text."""
     eval_batch_size: int = 256
@@ -200,9 +203,20 @@ class TrainingConfig:
         place, _, figure = self.metric.partition(".")
         well_formed = place in ("root", "nodes") and re.fullmatch(r"accuracy(_\d+)?|macro_f1", figure)
         expected = (
-            "root. or nodes. and accuracy, accuracy_N or macro_f1, or bracket_f1; say 'root.accuracy_5'"
+            f"root. or nodes. and accuracy, accuracy_N or macro_f1, or one of {', '.join(METRICS)}; "
+            "say 'root.accuracy_5'"
         )
-        _check(bool(well_formed) or self.metric == "bracket_f1", "metric", self.metric, expected)
+        _check(bool(well_formed) or self.metric in METRICS, "metric", self.metric, expected)
+
+
+def better(metric: str, figure: float, best: float | None) -> bool:
+    """Tell whether a dev figure is better than the best so far.
+
+    :param metric: its name.
+    :param figure: the figure.
+    :param best: None where there was none before.
+    """
+    return best is None or (figure > best if METRICS.get(metric, True) else figure < best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +258,7 @@ class Recipe:
     """A recipe that has been read and checked; paths in it are absolute."""
 
     vectors: dict[str, Any]
+    """Empty where the recipe has none: not every model reads vectors."""
     model: dict[str, Any]
     corpora: CorporaConfig
     training: TrainingConfig
@@ -286,7 +301,7 @@ def parse_recipe(
     for section in config:
         if section not in SECTIONS:
             raise RecipeError(f"{path}: [{section}] is unknown; {nearest(section, SECTIONS)}")
-    for section in ("vectors", "model", "corpora"):
+    for section in ("model", "corpora"):
         if section not in config:
             raise RecipeError(f"{path}: the section [{section}] is missing; add it")
     try:
@@ -308,7 +323,7 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
     parser = read_section(ParserSource, config["parser"], "parser") if "parser" in config else None
     if corpora.reparse and parser is None:
         raise RecipeError("corpora.reparse is true, but there is no section [parser]; add it with a path")
-    vectors = _absolute(config["vectors"], path)
+    vectors = _absolute(config.get("vectors", {}), path)
     train, dev = (tuple(find_corpus(file, path) for file in corpora.files(name)) for name in CORPORA)
     train_heads, dev_heads = (
         tuple(find_file(file, path) for file in corpora.files(f"{name}_heads")) for name in CORPORA

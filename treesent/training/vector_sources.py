@@ -40,6 +40,8 @@ def load_vectors(block: Mapping[str, Any]) -> VectorTable:
     from spacy.util import registry
 
     _register(registry)
+    if not block:
+        raise RecipeError("the section [vectors] is missing; add it with a line @misc = NAME")
     if "@misc" not in block:
         raise RecipeError(f"[vectors] needs a line @misc = NAME; treesent has {' and '.join(NAMES)}")
     try:

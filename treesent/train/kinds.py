@@ -1,0 +1,35 @@
+"""The kinds of models that are trained, by the names of their ``[model]`` blocks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from treesent.architectures import KEY, network_config
+from treesent.train import classifier, parser
+from treesent.train.run import Run, Trained
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of model.
+
+    :param check: refuses a ``[model]`` block that makes no sense, before data are read.
+    :param train: trains and writes it.
+    """
+
+    check: Callable[[Mapping[str, Any]], Any]
+    train: Callable[[Run], Trained]
+
+
+CLASSIFIER = Kind(network_config, classifier.train)
+KINDS: Mapping[str, Kind] = {
+    parser.NAME: Kind(parser.parser_config, parser.train),
+}
+
+
+def kind_of(block: Mapping[str, Any]) -> Kind:
+    """Find the kind of a ``[model]`` block; what is none of the others is a classifier.
+
+    :param block: ``@architectures`` and settings.
+    """
+    return KINDS.get(str(block.get(KEY)), CLASSIFIER)
