@@ -43,7 +43,7 @@ setup(
     ],
     extras_require=EXTRAS,
     entry_points={
-        "spacy_factories": ["treesent = treesent.component:make_treesent"],
+        "spacy_factories": ["treesent = treesent.component.pipe:make_treesent"],
         "spacy_misc": [
             "treesent.VectorFile.v1 = treesent.training.vector_sources:vector_file",
             "treesent.JoinVectors.v1 = treesent.training.vector_sources:join_vectors",
@@ -64,6 +64,6 @@ setup(
             "treesent.TreeLSTM.v1 = treesent.architectures:tree_lstm",
         ],
         "spacy_cli": ["treesent = treesent.cli.spacy_plugin:app"],
-        "spacy_scorers": ["treesent.scorer.v1 = treesent.component:make_scorer"],
+        "spacy_scorers": ["treesent.scorer.v1 = treesent.component.pipe:make_scorer"],
     },
 )

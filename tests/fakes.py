@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from treesent import record
-from treesent.record import Record
-from treesent.sentiment import doc_sentiment, sentiment_of
+from treesent.component import record
+from treesent.component.record import Record
+from treesent.component.sentiment import doc_sentiment, sentiment_of
 
 LABELS = ("very negative", "negative", "neutral", "positive", "very positive")
 POLARITY = np.linspace(-1, 1, 5, dtype=np.float32)

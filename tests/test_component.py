@@ -14,11 +14,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from toy_pipeline import BLOCK, TEXT, WORDS, toy_model, toy_nlp, toy_table
 
-from treesent import gold
-from treesent.component import write_pipeline
+from treesent.component import gold
+from treesent.component.pipe import write_pipeline
+from treesent.component.record import read
 from treesent.errors import DataError, ModelError, TreesentError
 from treesent.pipeline_io import load_model, save_model
-from treesent.record import read
 from treesent.trees import dependency
 from treesent.trees.brackets import parse_tree
 
@@ -68,7 +68,7 @@ def test_a_batch_equals_one_by_one(nlp):
 
 def test_chunks_of_a_batch_change_nothing(nlp, monkeypatch):
     whole = [probs(doc) for doc in nlp.pipe(TEXTS)]
-    monkeypatch.setattr("treesent.predict.CHUNK", 4)
+    monkeypatch.setattr("treesent.component.predict.CHUNK", 4)
     assert all(np.allclose(a, probs(b), atol=1e-6) for a, b in zip(whole, nlp.pipe(TEXTS), strict=True))
 
 

@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 
 from treesent.architectures import KEY, build_network
 from treesent.cli import app
+from treesent.component.record import read
 from treesent.data.batches import Corpus
 from treesent.errors import DataError, ModelError, TreesentError
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline_io import SentimentModel, default_labels, default_polarity
 from treesent.projector.phrases import hidden_states
-from treesent.record import read
 from treesent.train import train
 from treesent.training.heads import on_dependencies, parse_heads, read_heads, write_heads
 from treesent.trees.brackets import parse_tree

@@ -21,11 +21,10 @@ ROWS = [
     ["data"],
     ["architectures", "pipeline_io", "render"],
     ["training"],
-    ["record", "sentiment", "treeview", "docs", "sentences", "sources", "predict", "gold", "component"],
+    ["component"],
     [
         "scoring",
         "evaluation",
-        "corpora",
         "curves",
         "train",
         "treebank",

@@ -9,13 +9,13 @@ import spacy
 import torch
 
 import treesent
-from treesent.corpora import held_out, text_corpus
 from treesent.data.batches import Documents
 from treesent.data.labelled import label_number, name_classes, read_labelled_rows
 from treesent.errors import DataError, TreesentError
 from treesent.evaluation import evaluate_file
 from treesent.nn.parser import DistanceParser, ParserConfig
 from treesent.train import train
+from treesent.train.corpora import held_out, text_corpus
 from treesent.training.documents import class_weights, document_log_probs, shares
 from treesent.vectors.table import VectorTable
 

@@ -9,8 +9,8 @@ import torch
 from toy_pipeline import TEXT, toy_nlp
 from typer.testing import CliRunner
 
-from treesent import record as store
 from treesent.cli import app
+from treesent.component import record as store
 from treesent.errors import DataError, ModelError, VectorsError
 from treesent.projector.phrases import hidden_states, phrases, read_texts
 

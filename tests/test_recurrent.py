@@ -13,6 +13,7 @@ from strategies import structures
 from toy_pipeline import TEXT, toy_model, toy_nlp
 
 from treesent.architectures import KEY, NETWORKS, build_network, network_config
+from treesent.component.record import read
 from treesent.errors import RecipeError
 from treesent.nn import recurrent_configs as configs
 from treesent.nn.batch import ForestBatch
@@ -20,7 +21,6 @@ from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.recursive import node_loss
 from treesent.nn.spans import Steps
-from treesent.record import read
 from treesent.training.gradients import RecordsSteps
 from treesent.training.recipe import read_recipe
 from treesent.trees.forest import Forest

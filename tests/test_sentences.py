@@ -5,8 +5,8 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treesent.docs import Tokens
-from treesent.sentences import SentenceSplitter
+from treesent.component.docs import Tokens
+from treesent.component.sentences import SentenceSplitter
 
 # A bar stands where a sentence starts.
 CASES = [

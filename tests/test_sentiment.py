@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 from toy_pipeline import TEXT, toy_nlp
 
-from treesent import record as store
+from treesent.component import record as store
+from treesent.component.sentiment import AGGREGATES, Sentiment
 from treesent.errors import TreesentError
-from treesent.sentiment import AGGREGATES, Sentiment
 
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 
@@ -292,7 +292,7 @@ def test_two_classes():
 
 
 def test_spacy_blank_without_the_component_reads_what_was_scored(doc):
-    from treesent.sentiment import register_extensions
+    from treesent.component.sentiment import register_extensions
 
     register_extensions()
     data = doc.to_bytes()

@@ -13,9 +13,9 @@ from spacy.tokens import DocBin
 from spacy.util import registry
 from toy_pipeline import BLOCK, TEXT, toy_model, toy_nlp, toy_table
 
-from treesent import gold
 from treesent.architectures import NETWORKS
-from treesent.component import write_pipeline
+from treesent.component import gold
+from treesent.component.pipe import write_pipeline
 from treesent.paths import packaged
 from treesent.trees.brackets import parse_tree
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from treesent.component.sources import check_trees
 from treesent.data.batches import Corpus
 from treesent.data.labelled import read_labelled
 from treesent.data.sst import read_treebank
 from treesent.errors import DataError, ModelError
-from treesent.sources import check_trees
 from treesent.training.evaluation import evaluate_trees
 from treesent.training.metrics import Scores, score
 from treesent.training.recipe import is_labelled
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from treesent.component import TreeSentiment
+    from treesent.component.pipe import TreeSentiment
 
 
 @dataclass(frozen=True, slots=True, eq=False)

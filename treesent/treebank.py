@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from treesent.docs import Sentences, Tokens
+from treesent.component.docs import Sentences, Tokens
+from treesent.component.sentences import SentenceSplitter
+from treesent.component.sources import CHAIN_WARNING, Batch, Trees, check_trees, source_of, structure_of
 from treesent.errors import ModelError
-from treesent.sentences import SentenceSplitter
-from treesent.sources import CHAIN_WARNING, Batch, Trees, check_trees, source_of, structure_of
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 from treesent.vectors.table import Lookup
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from treesent.component import TreeSentiment
+    from treesent.component.pipe import TreeSentiment
 
 
 def grow_trees(
@@ -87,7 +87,7 @@ def open_pipeline(name: str | None, trees: Trees = "auto") -> Language:
 
 def _component(nlp: Language) -> TreeSentiment | None:
     """Give the pipeline's component treesent, if it has one."""
-    from treesent.component import TreeSentiment
+    from treesent.component.pipe import TreeSentiment
 
     return next((pipe for _, pipe in nlp.pipeline if isinstance(pipe, TreeSentiment)), None)
 

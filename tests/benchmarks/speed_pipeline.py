@@ -115,10 +115,10 @@ def _parse(nlp: Any, texts: list[str]) -> float:
 
 def _stages(nlp: Any, texts: list[str], repeats: int) -> dict[str, float]:
     """Microseconds a sentence in each stage, of the turn that was quickest."""
-    from treesent import component, predict
-    from treesent.docs import RowFinder
+    from treesent.component import pipe, predict
+    from treesent.component.docs import RowFinder
+    from treesent.component.sentences import SentenceSplitter
     from treesent.nn.embedding import VectorEmbedding
-    from treesent.sentences import SentenceSplitter
 
     places: list[tuple[Any, str, str]] = [
         (type(nlp), "_ensure_doc", "tokeniser"),
@@ -128,7 +128,7 @@ def _stages(nlp: Any, texts: list[str], repeats: int) -> dict[str, float]:
         (predict, "structure_of", "parser"),
         (predict.Predictor, "probabilities", "network"),
         (predict.Predictor, "_annotate", "annotation"),
-        (component.TreeSentiment, "set_annotations", "annotation"),
+        (pipe.TreeSentiment, "set_annotations", "annotation"),
     ]
     turns = []
     for _ in range(repeats + 1):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from treesent.component.sources import Trees
     from treesent.data.phrases import Unplaced
-    from treesent.sources import Trees
     from treesent.trees.align import AlignmentCounts
     from treesent.trees.tree import Tree
 

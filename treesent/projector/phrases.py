@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from treesent import record as store
+from treesent.component import record as store
+from treesent.component.record import Record
 from treesent.data.tables import read_rows
 from treesent.errors import DataError, ModelError
 from treesent.projector.points import MOST, Column, Points
-from treesent.record import Record
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from treesent.predict import Predictor
+    from treesent.component.predict import Predictor
 
 Float32 = npt.NDArray[np.float32]
 TOGETHER = 256

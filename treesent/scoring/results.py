@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from treesent import record as store
+from treesent.component import record as store
+from treesent.component.record import Record
 from treesent.errors import DataError, ModelError
-from treesent.record import Record
 from treesent.scoring.options import Nodes
 
 if TYPE_CHECKING:

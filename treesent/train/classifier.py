@@ -10,12 +10,12 @@ import torch
 
 from treesent import __version__
 from treesent.architectures import build_network
-from treesent.component import write_pipeline
-from treesent.corpora import read_corpora, warn_of_chains, with_parser
+from treesent.component.pipe import write_pipeline
 from treesent.data.batches import EncodedCorpus
 from treesent.errors import RecipeError, TreesentError
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline_io import SentimentModel, check_classes
+from treesent.train.corpora import read_corpora, warn_of_chains, with_parser
 from treesent.train.parser import read_parser
 from treesent.train.run import Run, Trained
 from treesent.training.classifying import Data

@@ -1,8 +1,8 @@
 """Texts of several sentences: their class follows from those of the sentences, as in the component.
 
 A text's class probabilities are a weighted mean of those of its sentences' roots
-(:data:`treesent.sentiment.AGGREGATES`), so the loss of a text is that of the mean. All of a batch is one
-segment mean over its roots.
+(:data:`treesent.component.sentiment.AGGREGATES`), so the loss of a text is that of the mean. All of a batch
+is one segment mean over its roots.
 """
 
 from collections.abc import Sequence

@@ -52,7 +52,7 @@ class CorporaConfig:
     """The same; or nothing, with a ``dev_share``."""
     dev_share: float = 0.0
     """Hold out this share of ``train`` for dev. Which trees and texts depends on their number alone, not on
-    ``training.seed``: :func:`treesent.corpora.held_out`."""
+    ``training.seed``: :func:`treesent.train.corpora.held_out`."""
     text_column: str = "text"
     """The column of a table or dataset that holds the texts; rows without text are left out."""
     label_column: str = "label"

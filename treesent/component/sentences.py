@@ -13,7 +13,7 @@ import unicodedata
 import numpy as np
 import numpy.typing as npt
 
-from treesent.docs import Bool, Tokens
+from treesent.component.docs import Bool, Tokens
 
 STOP, LOUD, DOTS, CLOSER, OPENER = (1 << place for place in range(5))
 EMOJI, BREAK, BLANK, UPPER, LOWER = (1 << place for place in range(5, 10))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from treesent.record import Float32, Int32, Record, Stretch
+from treesent.component.record import Float32, Int32, Record, Stretch
+from treesent.component.sentiment import Sentiment, sentiment_of
 from treesent.render import Picture, to_svg
-from treesent.sentiment import Sentiment, sentiment_of
 from treesent.trees.tree import Tree
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from treesent import record as store
+from treesent.component import record as store
+from treesent.component.record import Float32, Record
 from treesent.errors import TreesentError
-from treesent.record import Float32, Record
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
 
-    from treesent.treeview import TreeView
+    from treesent.component.treeview import TreeView
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,7 +172,7 @@ def span_tree(span: "Span") -> "TreeView | None":
 
     :returns: None where the span has no words or goes over several sentences.
     """
-    from treesent.treeview import TreeView
+    from treesent.component.treeview import TreeView
 
     touched = list(islice(store.stretches(span.doc, span.start_char, span.end_char), 2))
     if len(touched) != 1:

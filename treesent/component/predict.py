@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from thinc.api import ArgsKwargs
 
-from treesent.docs import Bool, RowFinder, Sentences, Tokens
+from treesent.component.docs import Bool, RowFinder, Sentences, Tokens
+from treesent.component.record import Float32, Record
+from treesent.component.sentences import SentenceSplitter
+from treesent.component.sources import CHAIN_WARNING, Batch, Source, Trees, source_of, structure_of
 from treesent.nn.batch import ForestBatch
-from treesent.record import Float32, Record
-from treesent.sentences import SentenceSplitter
-from treesent.sources import CHAIN_WARNING, Batch, Source, Trees, source_of, structure_of
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.vectors.table import Lookup

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from treesent.component.docs import Sentences, Tokens
+from treesent.component.sentences import SentenceSplitter
+from treesent.component.sources import CHAIN_WARNING
 from treesent.data.batches import Corpus, Documents, EncodedCorpus
 from treesent.data.labelled import LabelledRows, name_classes, read_labelled_rows
 from treesent.data.sst import read_trees_of
-from treesent.docs import Sentences, Tokens
 from treesent.errors import DataError
-from treesent.sentences import SentenceSplitter
-from treesent.sources import CHAIN_WARNING
 from treesent.training.heads import on_dependencies, read_heads
 from treesent.training.recipe import CorporaConfig, LabelsConfig, Recipe, is_labelled
 from treesent.trees.structure import Structure

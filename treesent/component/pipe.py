@@ -18,17 +18,18 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from treesent import gold, pipeline_io
-from treesent import record as store
+from treesent import pipeline_io
 from treesent.architectures import KEY, attach, build_network, network_model
+from treesent.component import gold
+from treesent.component import record as store
+from treesent.component.predict import Prediction, Predictor
+from treesent.component.record import Float32
+from treesent.component.sentiment import check_aggregate, register_extensions
+from treesent.component.sources import check_trees
 from treesent.errors import ModelError
 from treesent.nn.embedding import VectorEmbedding
 from treesent.paths import pipeline_path
 from treesent.pipeline_io import SentimentModel
-from treesent.predict import Prediction, Predictor
-from treesent.record import Float32
-from treesent.sentiment import check_aggregate, register_extensions
-from treesent.sources import check_trees
 from treesent.vectors.table import VectorTable
 
 PRETRAINED = "en_treesent_sm"
@@ -38,7 +39,8 @@ FOLDER = "treesent"
 class TreeSentiment(TrainablePipe):  # type: ignore[misc]
     """Scores every constituent of every sentence of a Doc.
 
-    What it leaves on the Doc is read through ``doc._.sentiment`` and its kin (:mod:`treesent.sentiment`).
+    What it leaves on the Doc is read through ``doc._.sentiment`` and its kin, see
+    :mod:`treesent.component.sentiment`.
     """
 
     def __init__(
@@ -166,7 +168,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         A pretrained component keeps its weights. A new network takes its classes from ``labels`` or the
         examples, and its vectors from ``vectors`` or the vocab.
 
-        :param get_examples: gives examples; see :mod:`treesent.gold` for how they hold trees.
+        :param get_examples: gives examples; see :mod:`treesent.component.gold` for how they hold trees.
         :param nlp: the pipeline.
         :param labels: the classes, the most negative first.
         :param polarity: the value of each class from -1 to 1; evenly spaced by default.
@@ -209,7 +211,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
     ) -> dict[str, float]:
         """Learn from examples.
 
-        :param examples: see :mod:`treesent.gold` for how they hold trees.
+        :param examples: see :mod:`treesent.component.gold` for how they hold trees.
         :param drop: not used: the ``[model]`` block has a rate for each place.
         :param sgd: the optimiser; None to leave the gradients where they are.
         :param losses: the loss is added under the component's name.

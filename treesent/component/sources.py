@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from treesent.docs import Bool, Sentences, Tokens
+from treesent.component.docs import Bool, Sentences, Tokens
 from treesent.errors import ModelError, TreesentError
 from treesent.trees import constituency, dependency
 from treesent.trees.structure import Structure

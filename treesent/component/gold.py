@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from treesent.docs import Bool, Int64, Sentences
+from treesent.component.docs import Bool, Int64, Sentences
+from treesent.component.predict import Predictor
+from treesent.component.record import Float32, read
+from treesent.component.sources import Batch, source_of, structure_of
 from treesent.errors import DataError, ModelError
 from treesent.nn.batch import ForestBatch
 from treesent.pipeline_io import FIVE, TWO, check_classes, default_polarity
-from treesent.predict import Predictor
-from treesent.record import Float32, read
-from treesent.sources import Batch, source_of, structure_of
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
