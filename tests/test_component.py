@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from toy_pipeline import BLOCK, TEXT, WORDS, toy_model, toy_nlp, toy_table
 
+import treesent
 from treesent.component import gold
 from treesent.component.pipe import write_pipeline
 from treesent.component.record import read
@@ -324,6 +325,13 @@ def test_threads_agree_with_one(nlp):
         for _ in range(5):
             found = list(pool.map(score, TEXTS))
             assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))
+
+
+def test_network_and_parser_are_on_one_device(monkeypatch):
+    monkeypatch.setattr("thinc.shims.pytorch.get_torch_default_device", lambda: torch.device("meta"))
+    model = treesent.load().get_pipe("treesent").trained
+    assert {each.device.type for each in model.network.parameters()} == {"meta"}
+    assert {each.device.type for each in model.parser.parameters()} == {"meta"}
 
 
 def test_two_pipelines_do_not_meet():

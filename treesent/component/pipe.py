@@ -117,6 +117,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         self.model.name = str(model.block[KEY])
         self.model.attrs["block"] = dict(model.block)
         shim = attach(self.model, model.network)
+        if model.parser is not None:
+            model.parser.to(shim.device)  # it reads the network's vectors
         self._predictor = Predictor(model, shim, self.trees, self.aggregate)
 
     @property
