@@ -1,0 +1,164 @@
+"""Recurrent cells over a window of a stream, from a state and to the next one.
+
+Here sequences are equally long and go on in the next window, unlike those of :mod:`treesent.nn.spans`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from treesent.nn.cells import LSTM, Cell, FusedCell, State
+from treesent.nn.matmul import gradient, product
+
+
+def run_window(
+    cell: Cell,
+    gates: Tensor,
+    state: State,
+    mask: Tensor | None = None,
+    number: int = 0,
+) -> tuple[Tensor, State]:
+    """Take the steps of a window.
+
+    :param cell: any.
+    :param gates: the inputs' share, see :meth:`~treesent.nn.cells.Cell.project`.
+        *Shape:* (steps, batch, gates * hidden)
+    :param state: before the window. *Shape of each:* (batch, hidden)
+    :param mask: of the states. *Shape:* (batch, hidden)
+    :param number: of the first step since the stream began.
+    :return: the states after each step, *shape* (steps, batch, hidden), and what the next window begins with.
+    """
+    if isinstance(cell, LSTM) and mask is None and gates.device.type == "cpu":
+        outputs, *last = LSTMWindow.apply(gates, cell.kernel.weight_hh_l0, *state)  # type: ignore[no-untyped-call]
+        return outputs, tuple(last)
+    recurrent, outputs = cell.matrix(), []
+    state = tuple(each.to(gates.dtype) for each in state)
+    for step, part in enumerate(gates.unbind()):
+        seen = state[0] if mask is None else state[0] * mask
+        state = cell.step(part, seen, state, recurrent, number + step)
+        outputs.append(state[0])
+    return torch.stack(outputs), state
+
+
+def run_kernel(cell: FusedCell, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    """Take the steps of a window with torch's kernel, on a GPU.
+
+    :param cell: one that torch has.
+    :param inputs: *Shape:* (steps, batch, width)
+    :param state: before the window. *Shape of each:* (batch, hidden)
+    :return: as :func:`run_window`.
+    """
+    before: Any = tuple(each[None].to(inputs.dtype).contiguous() for each in state)
+    outputs, last = cell.kernel(inputs, before if len(before) > 1 else before[0])
+    after = last if isinstance(last, tuple) else (last,)
+    return outputs, tuple(each[0] for each in after)
+
+
+def gather(table: Tensor, rows: Tensor) -> Tensor:
+    """Do ``table.index_select(0, rows)`` of a small table whose rows are met many times.
+
+    Its gradient is a product with ones and zeros, which adds up in float32 also where the rows are bfloat16.
+
+    :param table: *Shape:* (n_rows, width)
+    :param rows: *Shape:* (n,)
+    :return: *Shape:* (n, width)
+    """
+    return _Gather.apply(table, rows)  # type: ignore[no-any-return,no-untyped-call]
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.n_rows = len(table)
+        return table.index_select(0, rows)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        ones = grad.new_zeros(len(rows), ctx.n_rows).scatter_(1, rows[:, None], 1.0)
+        return torch.mm(ones.t(), grad), None
+
+
+class LSTMWindow(torch.autograd.Function):
+    """The steps of :class:`~treesent.nn.cells.LSTM`, forward and backward by hand.
+
+    As :class:`~treesent.nn.fused.FusedTreeLSTM`: one sigmoid for all gates, by the identity of tanh, and one
+    product for the gradient of the weights over all steps. Products are in the type of ``gates``, bfloat16
+    under autocast; the memory and everything between products is in float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, gates: Tensor, weight: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+        """Take the steps; shapes are those of :func:`run_window`."""
+        steps, batch, width = gates.shape
+        weight = weight.to(gates.dtype).contiguous()
+        c = c.to(torch.promote_types(gates.dtype, torch.float32))
+        outputs = gates.new_empty(steps + 1, batch, width // 4)
+        memory, tanh = (c.new_empty(steps + more, batch, width // 4) for more in (1, 0))
+        kept, one = c.new_empty(steps, batch, width), c.new_ones(())
+        outputs[0], memory[0] = h, c
+        for t in range(steps):
+            kept[t] = _product(outputs[t], weight, gates[t])
+            i, f, u, o = kept[t].chunk(4, 1)
+            u.add_(u)
+            kept[t].sigmoid_()
+            new = torch.mul(i, u, out=memory[t + 1])
+            new.add_(new).sub_(i).addcmul_(f, memory[t])
+            double = torch.add(new, new, out=tanh[t]).sigmoid_()
+            double.add_(double).sub_(one)
+            outputs[t + 1] = o * double
+        ctx.save_for_backward(weight)
+        ctx.kept = outputs, kept, memory, tanh
+        return outputs[1:], outputs[-1].clone(), memory[-1].clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor, grad_h: Tensor, grad_c: Tensor) -> tuple[Tensor, ...]:
+        """Go back through the steps, then multiply out the gradient of the weights."""
+        (weight,) = ctx.saved_tensors
+        outputs, kept, memory, tanh = ctx.kept
+        steps, batch, width = kept.shape
+        across, d_gates = weight.t().contiguous(), grad.new_empty(kept.shape)
+        from_above, d = grad_h.to(kept.dtype), kept.new_empty(batch, width)
+        dc = grad_c.to(kept.dtype).clone()
+        for t in range(steps - 1, -1, -1):
+            (i, _, u, o), (di, df, du, do) = kept[t].chunk(4, 1), d.chunk(4, 1)
+            dh = from_above.add_(grad[t]) if t < steps - 1 else from_above + grad[t]
+            torch.mul(dh, tanh[t], out=do)
+            through = dh.mul_(o)
+            dc.add_(torch.ops.aten.tanh_backward.grad_input(through, tanh[t], grad_input=through))
+            torch.mul(dc, u, out=di)
+            di.add_(di).sub_(dc)
+            torch.mul(dc, i, out=du)
+            du.add_(du)
+            torch.mul(dc, memory[t], out=df)
+            dc.mul_(kept[t].chunk(4, 1)[1])
+            # Of the doubled argument of u; its own factor of 2 comes after.
+            torch.ops.aten.sigmoid_backward.grad_input(d, kept[t], grad_input=d)
+            du.add_(du)
+            d_gates[t] = d
+            from_above = _product(d_gates[t], across).to(kept.dtype)
+        rows = steps * batch
+        d_weight = _outer(d_gates.view(rows, width), outputs[:-1].reshape(rows, -1))
+        return d_gates, d_weight, from_above, dc
+
+
+def _product(rows: Tensor, weight: Tensor, more: Tensor | None = None) -> Tensor:
+    """Give ``rows @ weight.t() + more`` by the quickest product of the type."""
+    if rows.dtype == torch.float32:
+        found = product(rows, weight)
+        return found if more is None else found.add_(more)
+    return torch.mm(rows, weight.t()) if more is None else torch.addmm(more, rows, weight.t())
+
+
+def _outer(outer: Tensor, rows: Tensor) -> Tensor:
+    """Give the gradient of a weight, in float32 where the rows have less."""
+    if rows.dtype == torch.float32:
+        return gradient(outer, rows)
+    found = torch.mm(outer.t(), rows)
+    return found.to(torch.promote_types(found.dtype, torch.float32))
