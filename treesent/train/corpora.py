@@ -15,7 +15,7 @@ from treesent.component.sources import CHAIN_WARNING
 from treesent.data.batches import Corpus, Documents, EncodedCorpus
 from treesent.data.labelled import LabelledRows, name_classes, read_labelled_rows
 from treesent.data.sst import read_trees_of
-from treesent.errors import DataError
+from treesent.errors import DataError, RecipeError
 from treesent.training.heads import on_dependencies, read_heads
 from treesent.training.recipe import CorporaConfig, LabelsConfig, Recipe, is_labelled
 from treesent.trees.structure import Structure
@@ -62,6 +62,8 @@ def read_corpora(recipe: Recipe) -> Corpora:
     :raises TreesentError: a corpus, a tree, a row or a label cannot be used; the message names it.
     """
     config = recipe.corpora
+    if config.dev_last:
+        raise RecipeError("corpora.dev_last is of language models; give dev_share, or dev")
     rows = {
         name: [
             read_labelled_rows(corpus, config.text_column, config.label_column, quoted_tsv=config.quoted_tsv)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from treesent.architectures import KEY, network_config
-from treesent.train import classifier, parser
+from treesent.train import classifier, language_model, parser
 from treesent.train.run import Run, Trained
 
 
@@ -23,6 +23,7 @@ class Kind:
 
 CLASSIFIER = Kind(network_config, classifier.train)
 KINDS: Mapping[str, Kind] = {
+    language_model.NAME: Kind(language_model.language_model_config, language_model.train),
     parser.NAME: Kind(parser.parser_config, parser.train),
 }
 

@@ -53,6 +53,8 @@ class CorporaConfig:
     dev_share: float = 0.0
     """Hold out this share of ``train`` for dev. Which trees and texts depends on their number alone, not on
     ``training.seed``: :func:`treesent.train.corpora.held_out`."""
+    dev_last: int = 0
+    """Of a language model: hold out this many texts at the end of ``train`` for dev."""
     text_column: str = "text"
     """The column of a table or dataset that holds the texts; rows without text are left out."""
     label_column: str = "label"
@@ -73,7 +75,11 @@ class CorporaConfig:
         _check(0 <= self.dev_share < 1, "dev_share", self.dev_share, "from 0 to below 1")
         if self.dev_share and self.files("dev"):
             raise RecipeError(f"dev_share is {self.dev_share}, but dev is given too; keep one of them")
-        if not self.dev_share and not self.files("dev"):
+        _at_least(self, 0, "dev_last")
+        if self.dev_last and (self.dev_share or self.files("dev")):
+            other = "dev_share" if self.dev_share else "dev"
+            raise RecipeError(f"dev_last is {self.dev_last}, but {other} is given too; keep one of them")
+        if not self.dev_share and not self.dev_last and not self.files("dev"):
             raise RecipeError("dev is missing; add it to [corpora], or dev_share = 0.1, say")
         heads = {f"{name}_heads" for name in CORPORA if self.files(f"{name}_heads")}
         for other in ("dev_share", "reparse"):
@@ -164,6 +170,13 @@ class TrainingConfig:
     batch_size: int = 25
     """Texts a step; a tree of a treebank is a text."""
     eval_batch_size: int = 256
+    window: int = 64
+    """Of a language model: symbols of a step in each of ``batch_size`` lanes, through which gradients go back
+    (truncated back-propagation through time); states are carried on to the next window."""
+    epoch_steps: int = 0
+    """Of a language model: windows after which dev is looked at; 0 for all of a pass over the texts."""
+    eval_texts: int = 0
+    """Of a language model: how many texts of dev are looked at then; 0 for all. At the end all are."""
     tune_vectors: bool = False
     """Train the word vectors too, row by row."""
     save_precision: Literal["float32", "float16", "int8"] = "float32"
@@ -192,8 +205,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
-        _at_least(self, 1, "max_epochs", "batch_size", "eval_batch_size", "checkpoint_every")
-        _at_least(self, 0, "seed", "patience", "clip_norm", "clip_value")
+        _at_least(self, 1, "max_epochs", "batch_size", "eval_batch_size", "window", "checkpoint_every")
+        _at_least(self, 0, "seed", "patience", "clip_norm", "clip_value", "epoch_steps", "eval_texts")
         _check(self.root_weight > 0, "root_weight", self.root_weight, "a number above 0")
         for name in ("average", "word_dropout"):
             _check(0 <= getattr(self, name) < 1, name, getattr(self, name), "from 0 to below 1")

@@ -1,0 +1,118 @@
+"""Train a language model: from a recipe to the folder that ``LanguageModel.load`` opens."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from treesent.architectures import KEY
+from treesent.data.streams import Encoded
+from treesent.data.texts import read_texts
+from treesent.errors import DataError, RecipeError
+from treesent.nn.language_config import LanguageModelConfig
+from treesent.nn.language_model import LanguageModel
+from treesent.nn.vocabulary import SPECIAL, Vocabulary
+from treesent.train.run import Run, Trained
+from treesent.training.language import LanguageScores, LanguageTask, score_language
+from treesent.training.recipe import CorporaConfig, Recipe
+from treesent.training.settings import read_section
+from treesent.training.vector_sources import load_vectors
+
+NAME = "treesent.LanguageModel.v1"
+
+
+def language_model_config(block: Mapping[str, Any]) -> LanguageModelConfig:
+    """The settings of a language model's ``[model]`` block, checked.
+
+    :param block: ``@architectures`` and the settings that are not left at their defaults.
+    :raises RecipeError: a key or value makes no sense.
+    """
+    settings = {key: value for key, value in block.items() if key != KEY}
+    return read_section(LanguageModelConfig, settings, "model")
+
+
+def train(run: Run) -> Trained:
+    """Train a language model and write it.
+
+    :param run: its recipe, with a language model as its model, and how to train.
+    :raises TreesentError: the recipe, its data or its vectors cannot be used.
+    """
+    recipe = run.recipe
+    config = language_model_config(recipe.model)
+    figures = ("perplexity", "bits_per_character")[: 2 if config.unit == "character" else 1]
+    if recipe.training.metric not in figures:
+        raise RecipeError(
+            f"training.metric is {recipe.training.metric!r}; a model of {config.unit}s has "
+            f"{' and '.join(map(repr, figures))}"
+        )
+    if run.resume and run.team.size > 1:
+        raise RecipeError(
+            "a language model that several processes train cannot go on, since each carries states of its "
+            "own; train it with one process, or begin with --overwrite"
+        )
+    texts, dev_texts = read_language_texts(recipe.corpora)
+    vocabulary = Vocabulary.of(texts, config.unit, config.least, config.most, config.lowercase)
+    train, dev = (Encoded.of(vocabulary, part, config.backward) for part in (texts, dev_texts))
+    del texts, dev_texts
+    vectors = symbol_vectors(recipe, vocabulary) if recipe.vectors else None
+    tune = vectors is None or recipe.training.tune_vectors
+    model = LanguageModel(vocabulary, config, vectors, tune, run.generator()).to(run.device)
+    task = LanguageTask(train, dev, recipe.training)
+    signature = {"model": recipe.model, "vectors": recipe.vectors, "corpora": recipe.corpora.train}
+    progress = run.fit(model, task, signature)
+    if not run.team.first:
+        return Trained(run.output, progress, run.team.share(LanguageScores(0.0, 1, 0, 1, True)))
+    scores = score_language(model, dev, recipe.training.eval_batch_size)
+    run.write(lambda folder: write_language_model(folder, model, scores))
+    return Trained(run.output, progress, run.team.share(scores))
+
+
+def write_language_model(folder: Path, model: LanguageModel, dev: LanguageScores) -> None:
+    """Write a model's folder: the model and, for people, its figures.
+
+    :param folder: the folder, which does not exist yet.
+    :param model: the model.
+    :param dev: its figures.
+    """
+    model.save(folder)
+    (folder / "scores.json").write_text(json.dumps(dev.to_dict(), indent=1) + "\n", "utf-8")
+
+
+def read_language_texts(config: CorporaConfig) -> tuple[list[str], list[str]]:
+    """Read what to learn from and what to be judged by.
+
+    Texts are taken as they stand, in the order of the files; markup such as ``<br />`` is text.
+
+    :param config: the recipe's ``[corpora]``.
+    :raises TreesentError: a corpus cannot be read, or one part is left without texts.
+    """
+    if config.dev_share:
+        raise RecipeError("corpora.dev_share is of classifiers; give dev_last = 2000, say, or dev")
+    texts, dev = (list(read_texts(config.files(name), config.text_column)) for name in ("train", "dev"))
+    if config.dev_last:
+        texts, dev = texts[: -config.dev_last], texts[-config.dev_last :]
+    if not texts or not dev:
+        raise DataError(f"{len(texts)} texts to learn from and {len(dev)} for dev; each needs one or more")
+    return texts, dev
+
+
+def symbol_vectors(recipe: Recipe, vocabulary: Vocabulary) -> torch.Tensor:
+    """Look the words of a vocabulary up in the recipe's vectors; the two special symbols have zeros.
+
+    :param recipe: with ``[vectors]``.
+    :param vocabulary: of words.
+    :raises RecipeError: it has characters.
+    """
+    if vocabulary.unit != "word":
+        raise RecipeError("[vectors] are of words, but unit is 'character'; leave the section out")
+    table = load_vectors(recipe.vectors)
+    found = table.lookup(vocabulary.symbols[len(SPECIAL) :])
+    vectors = torch.zeros(len(vocabulary), table.width)
+    known = found.rows < len(table)
+    rows = torch.from_numpy(known.nonzero()[0] + len(SPECIAL))
+    vectors[rows] = torch.from_numpy(table.dense(found.rows[known])).float()
+    others = torch.from_numpy((~known).nonzero()[0] + len(SPECIAL))
+    vectors[others] = torch.from_numpy(found.extra[found.rows[~known] - len(table)]).float()
+    return vectors
