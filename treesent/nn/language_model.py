@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.errors import ModelError, RecipeError, TreesentError
-from treesent.nn.cells import Cell, FusedCell, State
+from treesent.nn.cells import Cell, State
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.language_config import CELLS, LanguageModelConfig
@@ -19,7 +19,7 @@ from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
 from treesent.nn.ngrams import NgramEmbedding
 from treesent.nn.vocabulary import END, SPECIAL, Vocabulary
-from treesent.nn.windows import gather, run_kernel, run_window
+from treesent.nn.windows import gather, run_window
 from treesent.paths import readable
 
 FEW = 1024
@@ -59,7 +59,8 @@ class LanguageModel(nn.Module):
     """Vectors of symbols, recurrent layers, a softmax over the next symbol.
 
     A text's first symbol is predicted from :data:`~treesent.nn.vocabulary.END`, which also stands after its
-    last one: a stream of texts is texts with an end between them.
+    last one: a stream of texts is texts with an end between them. Reading an end forgets what was before it,
+    so that a text in a stream is as probable as it is alone.
 
     :param vocabulary: the symbols.
     :param config: its settings.
@@ -162,25 +163,16 @@ class LanguageModel(nn.Module):
         if self.ngrams is not None:
             seen = torch.cat([state.recent, symbols])
             grams, recent = self.ngrams(seen), seen[len(symbols) :]
-        outputs, after = symbols, []
+        # The share of the first layer's inputs is a gather: no product where symbols are few.
+        gates, after, keep = self._gates(symbols, grams, generator), [], (symbols != END)[:, :, None]
+        outputs = gates
         for number, (cell, before) in enumerate(zip(self._cells(), state.layers, strict=True)):
+            below = self._drop(outputs, config.layer_dropout, generator) if number else outputs
+            gates = cell.project(below) if number else gates
             mask = self._mask(len(before[0]), generator)
-            by_kernel = isinstance(cell, FusedCell) and symbols.is_cuda and mask is None
-            if not number:
-                read = self._vectors(symbols, generator) if by_kernel and grams is None else None
-                gates = self._gates(cell, symbols, grams, generator) if read is None else None
-            else:
-                read = self._drop(outputs, config.layer_dropout, generator)
-                gates = None if by_kernel else cell.project(read)
-            if gates is None:
-                assert isinstance(cell, FusedCell)
-                assert read is not None
-                outputs, last = run_kernel(cell, read, before)
-            else:
-                outputs, last = run_window(cell, gates, before, mask, state.number)
+            outputs, last = run_window(cell, gates, before, keep, mask, state.number)
             if number and config.residual:
-                assert read is not None
-                outputs = outputs + read
+                outputs = outputs + below
             after.append(last)
         if grams is not None:
             outputs = torch.cat([outputs, grams.to(outputs.dtype)], 2)
@@ -305,10 +297,9 @@ class LanguageModel(nn.Module):
             found = self.embedding(flat)
         return self._drop(found, self.config.input_dropout, generator).view(*symbols.shape, -1)
 
-    def _gates(
-        self, cell: Cell, symbols: Tensor, grams: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
+    def _gates(self, symbols: Tensor, grams: Tensor | None, generator: torch.Generator | None) -> Tensor:
         """Project a window's input. *Shape:* (steps, batch, gates * hidden)."""
+        cell = self._cells()[0]
         if self.embedding is None and len(self.vectors) <= min(symbols.numel(), FEW):
             # A symbol's share is the same wherever it stands.
             rows = self._drop(self.vectors, self.config.input_dropout, generator)

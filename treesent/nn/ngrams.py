@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from treesent.nn.vocabulary import END
+
 # Two odd numbers whose bits look random (of SplitMix64), as signed integers of 64 bits.
 _FIRST, _SECOND = 0x9E3779B97F4A7C15 - (1 << 64), 0xBF58476D1CE4E5B9 - (1 << 64)
 
@@ -64,10 +66,14 @@ class NgramEmbedding(nn.Module):
         """
         steps = len(symbols) - self.before
         found, hashed = {}, torch.zeros_like(symbols[:steps])
+        same = torch.ones_like(hashed)
         for n in range(1, self.before + 2):
             begin = self.before + 1 - n
             # Integers wrap around: this is a hash, not a sum.
-            hashed = (hashed * _FIRST + symbols[begin : begin + steps] + 1) * _SECOND
+            symbol = symbols[begin : begin + steps] * same
+            hashed = (hashed * _FIRST + symbol + 1) * _SECOND
             hashed = hashed ^ (hashed >> 29)
+            # What stands before an end is another text.
+            same = same * (symbol != END)
             found[n] = (hashed * _SECOND >> 24) & ((1 << self.bits) - 1)
         return torch.stack([found[n] + (k << self.bits) for k, n in enumerate(self.orders)])

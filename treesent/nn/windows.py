@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from treesent.nn.cells import LSTM, Cell, FusedCell, State
+from treesent.nn.cells import LSTM, Cell, State
 from treesent.nn.matmul import gradient, product
 
 
@@ -18,6 +18,7 @@ def run_window(
     cell: Cell,
     gates: Tensor,
     state: State,
+    keep: Tensor,
     mask: Tensor | None = None,
     number: int = 0,
 ) -> tuple[Tensor, State]:
@@ -27,34 +28,24 @@ def run_window(
     :param gates: the inputs' share, see :meth:`~treesent.nn.cells.Cell.project`.
         *Shape:* (steps, batch, gates * hidden)
     :param state: before the window. *Shape of each:* (batch, hidden)
+    :param keep: 0 where a sequence begins anew, from a state of zeros, and 1 elsewhere.
+        *Shape:* (steps, batch, 1)
     :param mask: of the states. *Shape:* (batch, hidden)
     :param number: of the first step since the stream began.
     :return: the states after each step, *shape* (steps, batch, hidden), and what the next window begins with.
     """
     if isinstance(cell, LSTM) and mask is None and gates.device.type == "cpu":
-        outputs, *last = LSTMWindow.apply(gates, cell.kernel.weight_hh_l0, *state)  # type: ignore[no-untyped-call]
+        outputs, *last = LSTMWindow.apply(gates, cell.kernel.weight_hh_l0, keep, *state)  # type: ignore[no-untyped-call]
         return outputs, tuple(last)
     recurrent, outputs = cell.matrix(), []
     state = tuple(each.to(gates.dtype) for each in state)
-    for step, part in enumerate(gates.unbind()):
+    keep = keep.to(gates.dtype)
+    for step, (part, kept) in enumerate(zip(gates.unbind(), keep.unbind(), strict=True)):
+        state = tuple(each * kept for each in state)
         seen = state[0] if mask is None else state[0] * mask
         state = cell.step(part, seen, state, recurrent, number + step)
         outputs.append(state[0])
     return torch.stack(outputs), state
-
-
-def run_kernel(cell: FusedCell, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-    """Take the steps of a window with torch's kernel, on a GPU.
-
-    :param cell: one that torch has.
-    :param inputs: *Shape:* (steps, batch, width)
-    :param state: before the window. *Shape of each:* (batch, hidden)
-    :return: as :func:`run_window`.
-    """
-    before: Any = tuple(each[None].to(inputs.dtype).contiguous() for each in state)
-    outputs, last = cell.kernel(inputs, before if len(before) > 1 else before[0])
-    after = last if isinstance(last, tuple) else (last,)
-    return outputs, tuple(each[0] for each in after)
 
 
 def gather(table: Tensor, rows: Tensor) -> Tensor:
@@ -93,41 +84,45 @@ class LSTMWindow(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, gates: Tensor, weight: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, gates: Tensor, weight: Tensor, keep: Tensor, h: Tensor, c: Tensor
+    ) -> tuple[Tensor, ...]:
         """Take the steps; shapes are those of :func:`run_window`."""
         steps, batch, width = gates.shape
         weight = weight.to(gates.dtype).contiguous()
         c = c.to(torch.promote_types(gates.dtype, torch.float32))
-        outputs = gates.new_empty(steps + 1, batch, width // 4)
-        memory, tanh = (c.new_empty(steps + more, batch, width // 4) for more in (1, 0))
+        outputs, seen = (gates.new_empty(steps, batch, width // 4) for _ in range(2))
+        before, tanh = (c.new_empty(steps, batch, width // 4) for _ in range(2))
+        keep_h, keep_c = keep.to(gates.dtype), keep.to(c.dtype)
         kept, one = c.new_empty(steps, batch, width), c.new_ones(())
-        outputs[0], memory[0] = h, c
         for t in range(steps):
-            kept[t] = _product(outputs[t], weight, gates[t])
+            torch.mul(outputs[t - 1] if t else h.to(gates.dtype), keep_h[t], out=seen[t])
+            torch.mul(c, keep_c[t], out=before[t])
+            kept[t] = _product(seen[t], weight, gates[t])
             i, f, u, o = kept[t].chunk(4, 1)
             u.add_(u)
             kept[t].sigmoid_()
-            new = torch.mul(i, u, out=memory[t + 1])
-            new.add_(new).sub_(i).addcmul_(f, memory[t])
-            double = torch.add(new, new, out=tanh[t]).sigmoid_()
+            c = torch.mul(i, u)
+            c.add_(c).sub_(i).addcmul_(f, before[t])
+            double = torch.add(c, c, out=tanh[t]).sigmoid_()
             double.add_(double).sub_(one)
-            outputs[t + 1] = o * double
+            outputs[t] = o * double
         ctx.save_for_backward(weight)
-        ctx.kept = outputs, kept, memory, tanh
-        return outputs[1:], outputs[-1].clone(), memory[-1].clone()
+        ctx.kept = seen, kept, before, tanh, keep_c
+        return outputs, outputs[-1].clone(), c
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor, grad_h: Tensor, grad_c: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, grad: Tensor, grad_h: Tensor, grad_c: Tensor) -> tuple[Tensor | None, ...]:
         """Go back through the steps, then multiply out the gradient of the weights."""
         (weight,) = ctx.saved_tensors
-        outputs, kept, memory, tanh = ctx.kept
+        seen, kept, before, tanh, keep = ctx.kept
         steps, batch, width = kept.shape
         across, d_gates = weight.t().contiguous(), grad.new_empty(kept.shape)
         from_above, d = grad_h.to(kept.dtype), kept.new_empty(batch, width)
         dc = grad_c.to(kept.dtype).clone()
         for t in range(steps - 1, -1, -1):
-            (i, _, u, o), (di, df, du, do) = kept[t].chunk(4, 1), d.chunk(4, 1)
+            (i, f, u, o), (di, df, du, do) = kept[t].chunk(4, 1), d.chunk(4, 1)
             dh = from_above.add_(grad[t]) if t < steps - 1 else from_above + grad[t]
             torch.mul(dh, tanh[t], out=do)
             through = dh.mul_(o)
@@ -136,16 +131,16 @@ class LSTMWindow(torch.autograd.Function):
             di.add_(di).sub_(dc)
             torch.mul(dc, i, out=du)
             du.add_(du)
-            torch.mul(dc, memory[t], out=df)
-            dc.mul_(kept[t].chunk(4, 1)[1])
+            torch.mul(dc, before[t], out=df)
+            dc.mul_(f).mul_(keep[t])
             # Of the doubled argument of u; its own factor of 2 comes after.
             torch.ops.aten.sigmoid_backward.grad_input(d, kept[t], grad_input=d)
             du.add_(du)
             d_gates[t] = d
-            from_above = _product(d_gates[t], across).to(kept.dtype)
+            from_above = torch.mul(_product(d_gates[t], across), keep[t])
         rows = steps * batch
-        d_weight = _outer(d_gates.view(rows, width), outputs[:-1].reshape(rows, -1))
-        return d_gates, d_weight, from_above, dc
+        d_weight = _outer(d_gates.view(rows, width), seen.view(rows, -1))
+        return d_gates, d_weight, None, from_above, dc
 
 
 def _product(rows: Tensor, weight: Tensor, more: Tensor | None = None) -> Tensor:
