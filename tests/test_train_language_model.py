@@ -155,7 +155,7 @@ class Killed(BaseException):
     """Stands for a kill."""
 
 
-@pytest.mark.parametrize("kill", [2, 7, 10, 15])
+@pytest.mark.parametrize("kill", [3, 9, 14])
 @pytest.mark.parametrize(
     "settings", [{}, {"orders": (2, 4), "ngram_bits": 8}, {"cell": "clockwork", "layers": 2}]
 )
@@ -187,7 +187,7 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, kill, se
 
 def test_an_epoch_goes_on_where_the_one_before_has_ended():
     config = dataclasses.replace(CONFIG, epoch_steps=5)
-    model, task = setting(TEXTS, config)
+    _, task = setting(TEXTS, config)
     seen = []
     for epoch in range(30):
         steps = task.order(config, epoch)

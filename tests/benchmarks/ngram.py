@@ -22,7 +22,7 @@ from treesent.training.recipe import read_recipe
 
 
 def keys(symbols, order, n_symbols):
-    """A number for each n-gram, which the contexts of equal n-grams are next to; ends stand before a stream."""
+    """A number for each n-gram; those of one context are neighbours. Ends stand before the stream."""
     padded = np.concatenate([np.zeros(order - 1, np.int64), symbols.astype(np.int64)])
     found = np.zeros(len(symbols), np.int64)
     for place in range(order):

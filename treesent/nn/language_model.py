@@ -291,10 +291,8 @@ class LanguageModel(nn.Module):
     def _vectors(self, symbols: Tensor, generator: torch.Generator | None) -> Tensor:
         """Vectors of a window. *Shape:* (steps, batch, width)."""
         flat = symbols.reshape(-1)
-        if self.embedding is None:
-            found = functional.embedding(flat, self.vectors)
-        else:
-            found = self.embedding(flat)
+        gathered = None if self.embedding is None else self.embedding(flat)
+        found = functional.embedding(flat, self.vectors) if gathered is None else gathered
         return self._drop(found, self.config.input_dropout, generator).view(*symbols.shape, -1)
 
     def _gates(self, symbols: Tensor, grams: Tensor | None, generator: torch.Generator | None) -> Tensor:
