@@ -156,8 +156,9 @@ def test_an_lstm_by_hand_has_the_gradients_of_finite_differences_and_of_autograd
     torch.testing.assert_close((by_hand, *last), (by_torch, *other))
 
 
-def test_products_in_bfloat16_are_near_those_in_float32():
-    model = make(hidden=32, orders=(2, 3), ngram_bits=6, ngram_width=8)
+@pytest.mark.parametrize("shape", ["n-grams", "adaptive"])
+def test_products_in_bfloat16_are_near_those_in_float32(shape):
+    model = make(**{**SHAPES[shape], "hidden": 32})
     window = symbols(model, 40)
     grads = []
     for enabled in (False, True):
@@ -165,9 +166,8 @@ def test_products_in_bfloat16_are_near_those_in_float32():
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             loss = losses(model, window, model.initial_state(3))[0].mean()
         loss.backward()
-        grads.append(
-            (loss.item(), model.layers[0].kernel.weight_hh_l0.grad.clone(), model.vectors.grad.clone())
-        )
+        weights = [cell.kernel.weight_hh_l0 for cell in model.layers]
+        grads.append((float(loss.detach()), *(weight.grad.clone() for weight in weights)))
     (exact, *one), (rounded, *other) = grads
     assert rounded == pytest.approx(exact, rel=0.01)
     for a, b in zip(one, other, strict=True):
@@ -268,6 +268,17 @@ def test_a_saved_model_is_the_same_one(shape, tmp_path):
     window = symbols(model)
     assert torch.equal(losses(again, window, again.initial_state(3))[0],
                        losses(model, window, model.initial_state(3))[0])  # fmt: skip
+
+
+def test_half_precision_rounds_and_takes_half_the_room(tmp_path):
+    model = make(**SHAPES["n-grams"], hidden=64)
+    for name, half in (("whole", False), ("half", True)):
+        model.save(tmp_path / name, half)
+    whole, half = (tmp_path / name / WEIGHTS for name in ("whole", "half"))
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    expected = {name: tensor.half().float() for name, tensor in model.state_dict().items()}
+    for name, tensor in LanguageModel.load(tmp_path / "half").state_dict().items():
+        assert torch.equal(tensor, expected[name])
 
 
 def test_frozen_vectors_are_saved_too_and_get_no_gradient(tmp_path):

@@ -117,7 +117,9 @@ def figures(scores: dict[str, Any]) -> str:
     :param scores: see :meth:`treesent.training.metrics.TreeScores.to_dict`.
     """
     if "root" not in scores:
-        return "  ".join(f"{name} {value:.2f}" for name, value in scores.items() if name != "n")
+        return "  ".join(
+            f"{name} {value:.2f}" for name, value in scores.items() if not f"{name}_".startswith("n_")
+        )
     return "  ".join(
         f"{place} "
         + " / ".join(f"{value:.1f}" for name, value in scores[place].items() if "accuracy" in name)

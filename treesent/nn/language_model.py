@@ -187,9 +187,11 @@ class LanguageModel(nn.Module):
         :return: *Shape:* (n,)
         """
         if self.config.cutoffs:
-            # torch's own puts numbers of two types into one tensor under autocast.
-            with torch.autocast(features.device.type, enabled=False):
-                found: Tensor = self.adaptive(features.float(), symbols).output
+            # It puts its numbers into a tensor of the input's type: that must be the products'.
+            device = features.device.type
+            if torch.is_autocast_enabled(device):
+                features = features.to(torch.get_autocast_dtype(device))
+            found: Tensor = self.adaptive(features, symbols).output
             return -found
         return functional.cross_entropy(self.logits(features), symbols, reduction="none")
 
@@ -200,8 +202,7 @@ class LanguageModel(nn.Module):
         :return: *Shape:* (n, n_symbols)
         """
         if self.config.cutoffs:
-            with torch.autocast(features.device.type, enabled=False):
-                found: Tensor = self.adaptive.log_prob(features.float())
+            found: Tensor = self.adaptive.log_prob(features)
             return found
         return functional.log_softmax(self.logits(features).float(), 1)
 
@@ -226,10 +227,11 @@ class LanguageModel(nn.Module):
         features, state = self.forward(symbols[None], state)
         return self.log_probs(features[0]), state
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, half: bool = False) -> None:
         """Write the model: settings, vocabulary and weights, the vectors among them.
 
         :param folder: is made where it is not there.
+        :param half: write the weights in half precision.
         """
         from safetensors.torch import save_file
 
@@ -238,6 +240,8 @@ class LanguageModel(nn.Module):
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
         if self.embedding is not None:
             tensors["embedding.table"] = self.embedding.table.detach().cpu().contiguous()
+        if half:
+            tensors = {name: tensor.half() for name, tensor in tensors.items()}
         settings = {"format": FORMAT, **asdict(self.config)}
         (folder / CONFIG).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
         symbols = json.dumps(self.vocabulary.symbols[len(SPECIAL) :], ensure_ascii=False)
@@ -267,7 +271,7 @@ class LanguageModel(nn.Module):
             lists = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
             config = LanguageModelConfig(**{**settings, **lists})
             symbols = json.loads((folder / VOCABULARY).read_text("utf-8"))
-            tensors = load_file(folder / WEIGHTS)
+            tensors = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
             vectors = tensors["vectors" if "vectors" in tensors else "embedding.table"]
             model = cls(Vocabulary(config.unit, symbols, config.lowercase), config, vectors)
             model.load_state_dict(tensors)

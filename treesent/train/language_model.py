@@ -64,19 +64,24 @@ def train(run: Run) -> Trained:
     progress = run.fit(model, task, signature)
     if not run.team.first:
         return Trained(run.output, progress, run.team.share(LanguageScores(0.0, 1, 0, 1, True)))
+    half = recipe.training.save_precision != "float32"
+    if half:
+        # Judged as it is saved.
+        model.load_state_dict({name: t.half().float() for name, t in model.state_dict().items()})
     scores = score_language(model, dev, recipe.training.eval_batch_size)
-    run.write(lambda folder: write_language_model(folder, model, scores))
+    run.write(lambda folder: write_language_model(folder, model, scores, half))
     return Trained(run.output, progress, run.team.share(scores))
 
 
-def write_language_model(folder: Path, model: LanguageModel, dev: LanguageScores) -> None:
+def write_language_model(folder: Path, model: LanguageModel, dev: LanguageScores, half: bool) -> None:
     """Write a model's folder: the model and, for people, its figures.
 
     :param folder: the folder, which does not exist yet.
     :param model: the model.
     :param dev: its figures.
+    :param half: in half precision.
     """
-    model.save(folder)
+    model.save(folder, half)
     (folder / "scores.json").write_text(json.dumps(dev.to_dict(), indent=1) + "\n", "utf-8")
 
 
