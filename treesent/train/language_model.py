@@ -67,7 +67,8 @@ def train(run: Run) -> Trained:
     half = recipe.training.save_precision != "float32"
     if half:
         # Judged as it is saved.
-        model.load_state_dict({name: t.half().float() for name, t in model.state_dict().items()})
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.data.copy_(tensor.data.half())
     scores = score_language(model, dev, recipe.training.eval_batch_size)
     run.write(lambda folder: write_language_model(folder, model, scores, half))
     return Trained(run.output, progress, run.team.share(scores))

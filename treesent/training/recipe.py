@@ -180,8 +180,8 @@ class TrainingConfig:
     tune_vectors: bool = False
     """Train the word vectors too, row by row."""
     save_precision: Literal["float32", "float16", "int8"] = "float32"
-    """Of the vectors in the pipeline that is written; in fewer bits, its weights are in half precision, and so
-    are those of a language model."""
+    """Of the vectors in the pipeline that is written; in fewer bits, its weights are in half precision;
+    so is all of a language model."""
     clip_norm: float = 5.0
     """Largest norm of all gradients together; 0 for no limit."""
     clip_value: float = 0.0
