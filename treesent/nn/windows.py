@@ -71,6 +71,8 @@ class _Gather(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (rows,) = ctx.saved_tensors
+        if grad.dtype == torch.float32 and grad.device.type == "cpu":
+            return grad.new_zeros(ctx.n_rows, grad.shape[1]).index_add_(0, rows, grad), None
         ones = grad.new_zeros(len(rows), ctx.n_rows).scatter_(1, rows[:, None], 1.0)
         return torch.mm(ones.t(), grad), None
 
@@ -94,14 +96,15 @@ class LSTMWindow(torch.autograd.Function):
         outputs, seen = (gates.new_empty(steps, batch, width // 4) for _ in range(2))
         before, tanh = (c.new_empty(steps, batch, width // 4) for _ in range(2))
         keep_h, keep_c = keep.to(gates.dtype), keep.to(c.dtype)
-        kept, one = c.new_empty(steps, batch, width), c.new_ones(())
+        # A tensor for each step is taken from memory that the last window used; one for all would be new.
+        kept, one = [], c.new_ones(())
         for t in range(steps):
             torch.mul(outputs[t - 1] if t else h.to(gates.dtype), keep_h[t], out=seen[t])
             torch.mul(c, keep_c[t], out=before[t])
-            kept[t] = _product(seen[t], weight, gates[t])
-            i, f, u, o = kept[t].chunk(4, 1)
+            g = _product(seen[t], weight, gates[t]).to(c.dtype)
+            i, f, u, o = g.chunk(4, 1)
             u.add_(u)
-            kept[t].sigmoid_()
+            kept.append(g.sigmoid_())
             c = torch.mul(i, u)
             c.add_(c).sub_(i).addcmul_(f, before[t])
             double = torch.add(c, c, out=tanh[t]).sigmoid_()
@@ -117,10 +120,10 @@ class LSTMWindow(torch.autograd.Function):
         """Go back through the steps, then multiply out the gradient of the weights."""
         (weight,) = ctx.saved_tensors
         seen, kept, before, tanh, keep = ctx.kept
-        steps, batch, width = kept.shape
-        across, d_gates = weight.t().contiguous(), grad.new_empty(kept.shape)
-        from_above, d = grad_h.to(kept.dtype), kept.new_empty(batch, width)
-        dc = grad_c.to(kept.dtype).clone()
+        steps, (batch, width) = len(kept), kept[0].shape
+        across, d_gates = weight.t().contiguous(), grad.new_empty(steps, batch, width)
+        from_above, d = grad_h.to(keep.dtype), torch.empty_like(kept[0])
+        dc = grad_c.to(keep.dtype).clone()
         for t in range(steps - 1, -1, -1):
             (i, f, u, o), (di, df, du, do) = kept[t].chunk(4, 1), d.chunk(4, 1)
             dh = from_above.add_(grad[t]) if t < steps - 1 else from_above + grad[t]
