@@ -192,7 +192,7 @@ class LanguageModel(nn.Module):
             if torch.is_autocast_enabled(device):
                 features = features.to(torch.get_autocast_dtype(device))
             found: Tensor = self.adaptive(features, symbols).output
-            return -found
+            return -found.to(torch.promote_types(found.dtype, torch.float32))
         return functional.cross_entropy(self.logits(features), symbols, reduction="none")
 
     def log_probs(self, features: Tensor) -> Tensor:
