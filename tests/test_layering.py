@@ -26,6 +26,8 @@ ROWS = [
         "scoring",
         "evaluation",
         "curves",
+        "language",
+        "ranking",
         "train",
         "treebank",
         "cluster",

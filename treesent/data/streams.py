@@ -70,6 +70,16 @@ class Encoded:
             for a, b in zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True)
         ]
 
+    def remaining(self, place: Int64) -> Int64:
+        """Count the symbols that texts have after some places of the stream, their ends left out.
+
+        :param place: of a symbol; at an end, or at -1 before the stream, the next text's are counted. Not
+            that of the last end. *Shape:* (...)
+        :return: *Shape:* (...)
+        """
+        ends = self.offsets[1:] - 1
+        return ends[np.searchsorted(ends, place, "right")] - place - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
@@ -112,12 +122,23 @@ class Lanes:
         :param lanes: which. *Shape:* (batch,)
         :return: what is read and what comes next, which is to be predicted. *Shape of each:* (steps, batch)
         """
-        steps = min(self.window, self.length - window * self.window)
-        first = self.first[lanes] + window * self.window
-        place = np.arange(-1, steps)[:, None] + first[None]
+        place = self.places(window, lanes)
         # Before the first symbol of the stream stands an end.
         found = np.where(place < 0, END, symbols[np.maximum(place, 0)]).astype(np.int64)
         return found[:-1], found[1:]
+
+    def places(self, window: int, lanes: Int64) -> Int64:
+        """Say where in the stream the symbols of a window stand.
+
+        :param window: which.
+        :param lanes: which. *Shape:* (batch,)
+        :return: the first row stands before what is to be predicted; -1 is the end before the stream.
+            *Shape:* (steps + 1, batch)
+        """
+        steps = min(self.window, self.length - window * self.window)
+        first = self.first[lanes] + window * self.window
+        place: Int64 = np.arange(-1, steps)[:, None] + first[None]
+        return place
 
 
 def shuffled(texts: Encoded, seed: int, number: int) -> Encoded:

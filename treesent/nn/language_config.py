@@ -10,6 +10,7 @@ from typing import Literal
 from treesent.errors import RecipeError
 from treesent.nn import recurrent_configs as recurrent
 from treesent.nn.checks import at_least, shares
+from treesent.nn.lengths import LENGTHS, Length
 
 CELLS: Mapping[str, type[recurrent.RecurrentConfig]] = {
     "rnn": recurrent.RNNConfig,
@@ -46,6 +47,9 @@ class LanguageModelConfig:
         hash-based maximum entropy model of Mikolov et al. 2011. Empty for none.
     :param ngram_bits: rows of their tables, a power of two.
     :param ngram_width: of their vectors.
+    :param length: how a text ends, see :mod:`treesent.nn.lengths`: ``end``, ``go_on`` or ``count``.
+    :param output_recurrence: how many last outputs the state comes from in place of the last state, see
+        :mod:`treesent.nn.output_recurrence`; needs the cell ``rnn``. 0 for the recurrence of the cell.
     :param input_dropout: share of the symbols' vectors that is dropped.
     :param recurrent_dropout: share of the states before that is dropped, one mask a lane, layer and window.
     :param layer_dropout: share of the states between layers that is dropped.
@@ -68,6 +72,8 @@ class LanguageModelConfig:
     orders: tuple[int, ...] = ()
     ngram_bits: int = 16
     ngram_width: int = 128
+    length: Length = "end"
+    output_recurrence: int = 0
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
     layer_dropout: float = 0.0
@@ -75,10 +81,13 @@ class LanguageModelConfig:
 
     def __post_init__(self) -> None:
         at_least(self, 1, "least", "hidden", "layers", "embedding_width", "ngram_bits", "ngram_width")
-        at_least(self, 0, "most")
+        at_least(self, 0, "most", "output_recurrence")
         shares(self, "input_dropout", "recurrent_dropout", "layer_dropout", "output_dropout")
         if self.cell not in CELLS:
             raise RecipeError(f"cell is {self.cell!r}; give one of {', '.join(map(repr, CELLS))}")
+        if self.length not in LENGTHS:
+            raise RecipeError(f"length is {self.length!r}; give one of {', '.join(map(repr, LENGTHS))}")
+        self._check_recurrence()
         for name in ("cutoffs", "orders"):
             numbers = getattr(self, name)
             if min(numbers, default=1) < 1 or any(one >= other for one, other in pairwise(numbers)):
@@ -88,3 +97,15 @@ class LanguageModelConfig:
             raise RecipeError(f"tied is true, but {other} is given too; keep one of them")
         if self.ngram_bits > 24:
             raise RecipeError(f"ngram_bits is {self.ngram_bits}; give 24 or less")
+
+    def _check_recurrence(self) -> None:
+        """Refuse a recurrence from two places."""
+        if not self.output_recurrence:
+            return
+        given = f"output_recurrence is {self.output_recurrence}"
+        if self.cell != "rnn":
+            raise RecipeError(f"{given}, which has no {self.cell!r}; set cell = 'rnn'")
+        if self.orders:
+            raise RecipeError(f"{given}, which sees the last outputs itself; leave orders out")
+        if self.recurrent_dropout:
+            raise RecipeError(f"{given}, which hands no state on to drop; leave recurrent_dropout out")

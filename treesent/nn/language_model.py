@@ -6,7 +6,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,12 +17,16 @@ from treesent.nn.cells import Cell, State
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.language_config import CELLS, LanguageModelConfig
+from treesent.nn.lengths import Count, GoOn, without
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
 from treesent.nn.ngrams import NgramEmbedding
-from treesent.nn.vocabulary import END, SPECIAL, Vocabulary
+from treesent.nn.output_recurrence import OutputRecurrence
+from treesent.nn.vocabulary import END, SPECIAL, UNKNOWN, Vocabulary
 from treesent.nn.windows import gather, run_window
 from treesent.paths import readable
+
+Int64 = NDArray[np.int64]
 
 FEW = 1024
 """Symbols whose share of the gates is made once for a window."""
@@ -33,13 +39,15 @@ class LanguageState:
     """What has been read of some streams.
 
     :param layers: the states of each layer. *Shape of each:* (batch, hidden)
-    :param recent: the last symbols, where n-grams are read. *Shape:* (n, batch)
+    :param recent: the last symbols, where n-grams or the last outputs are read. *Shape:* (n, batch)
     :param number: how many symbols there were, which clocks count by.
+    :param remaining: symbols that the texts still have, where their number is drawn first. *Shape:* (batch,)
     """
 
     layers: tuple[State, ...]
     recent: Tensor
     number: int = 0
+    remaining: Tensor | None = None
 
     def detach(self) -> LanguageState:
         """Cut it off from the graph: gradients go no further back."""
@@ -52,7 +60,8 @@ class LanguageState:
         :param rows: which. *Shape:* (n,)
         """
         layers = tuple(tuple(each.index_select(0, rows) for each in layer) for layer in self.layers)
-        return LanguageState(layers, self.recent.index_select(1, rows), self.number)
+        remaining = None if self.remaining is None else self.remaining.index_select(0, rows)
+        return LanguageState(layers, self.recent.index_select(1, rows), self.number, remaining)
 
 
 class LanguageModel(nn.Module):
@@ -105,13 +114,21 @@ class LanguageModel(nn.Module):
             self.vectors = nn.Parameter(vectors.clone(), requires_grad=tune)
         self._make_layers(width, generator)
         self._make_output(width, generator)
+        self._make_length()
 
     def _make_layers(self, width: int, generator: torch.Generator | None) -> None:
         config = self.config
         cells = CELLS[config.cell](hidden=config.hidden)
         below = (width, *[config.hidden] * (config.layers - 1))
-        self.layers = nn.ModuleList(cells.cell(each, generator) for each in below)
         self.ngrams: NgramEmbedding | None = None
+        if config.output_recurrence:
+            delays = (config.output_recurrence, *[1] * (config.layers - 1))
+            self.layers = nn.ModuleList(
+                OutputRecurrence(each, config.hidden, delay, generator)
+                for each, delay in zip(below, delays, strict=True)
+            )
+            return
+        self.layers = nn.ModuleList(cells.cell(each, generator) for each in below)
         if config.orders:
             first = self._cells()[0]
             self.ngrams = NgramEmbedding(config.orders, config.ngram_bits, config.ngram_width, generator)
@@ -134,27 +151,64 @@ class LanguageModel(nn.Module):
             self.weight = nn.Parameter(weight_block(n_symbols, [features], generator))
         self.bias = nn.Parameter(torch.zeros(n_symbols))
 
-    def initial_state(self, batch: int, device: torch.device | str | None = None) -> LanguageState:
+    def _make_length(self) -> None:
+        config = self.config
+        features = config.hidden + (config.ngram_width if config.orders else 0)
+        gates = self._cells()[0].gates if self._cells() else 1
+        self.go_on = GoOn(features, END) if config.length == "go_on" else None
+        self.count = Count(gates * config.hidden, END) if config.length == "count" else None
+
+    @property
+    def coin(self) -> bool:
+        """Whether the end of a text is no symbol of the softmax layer, but a variable of its own."""
+        return self.config.length != "end"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.parameters()).device
+
+    def fit_lengths(self, lengths: Int64) -> None:
+        """Learn how long texts are, as far as that needs no gradient.
+
+        :param lengths: symbols of each text to learn from, ends not counted. *Shape:* ``(n_texts,)``
+        """
+        for part in (self.go_on, self.count):
+            if part is not None:
+                part.fit(lengths)
+
+    def initial_state(
+        self, batch: int, device: torch.device | str | None = None, lengths: Tensor | None = None
+    ) -> LanguageState:
         """Give the state before any text: :data:`END` is the symbol to go on from.
 
         :param batch: streams.
         :param device: of the tensors; None for the model's own.
+        :param lengths: symbols of the texts, of a model whose ``length`` is ``count``. *Shape:* (batch,)
         """
         weight = next(self.parameters())
         device = weight.device if device is None else torch.device(device)
         zeros = torch.zeros(batch, self.config.hidden, device=device, dtype=weight.dtype)
-        before = self.ngrams.before if self.ngrams is not None else 0
+        before = self.ngrams.before if self.ngrams is not None else max(0, self.config.output_recurrence - 1)
         recent = torch.full((before, batch), END, device=device)
-        return LanguageState(tuple((zeros,) * cell.memories for cell in self._cells()), recent)
+        # One more: the end that stands before a text is read first.
+        remaining = None if lengths is None else lengths + 1
+        return LanguageState(tuple((zeros,) * cell.memories for cell in self._cells()), recent, 0, remaining)
 
     def forward(
-        self, symbols: Tensor, state: LanguageState, generator: torch.Generator | None = None
+        self,
+        symbols: Tensor,
+        state: LanguageState,
+        generator: torch.Generator | None = None,
+        remaining: Tensor | None = None,
     ) -> tuple[Tensor, LanguageState]:
         """Read a window of each stream.
 
         :param symbols: *Shape:* (steps, batch)
         :param state: before the window; gradients go back into it unless it is detached.
         :param generator: where dropout masks come from in training; None for torch's own.
+        :param remaining: symbols that each one's text has after it, where ``length`` is ``count`` and the
+            state does not know. *Shape:* (steps, batch)
         :return: what the output layer reads after each symbol, *shape* (steps, batch, features), for
             :meth:`losses` and :meth:`log_probs`; and the state after the window.
         """
@@ -163,8 +217,15 @@ class LanguageModel(nn.Module):
         if self.ngrams is not None:
             seen = torch.cat([state.recent, symbols])
             grams, recent = self.ngrams(seen), seen[len(symbols) :]
-        # The share of the first layer's inputs is a gather: no product where symbols are few.
-        gates, after, keep = self._gates(symbols, grams, generator), [], (symbols != END)[:, :, None]
+        remaining = self._remaining(symbols, state, remaining)
+        keep, after = (symbols != END)[:, :, None], list[State]()
+        if config.output_recurrence:
+            seen = torch.cat([state.recent, symbols])
+            recent = seen[len(symbols) :]
+            gates = self._from_outputs(seen, remaining, generator)
+        else:
+            # The share of the first layer's inputs is a gather: no product where symbols are few.
+            gates = self._gates(symbols, grams, remaining, generator)
         outputs = gates
         for number, (cell, before) in enumerate(zip(self._cells(), state.layers, strict=True)):
             below = self._drop(outputs, config.layer_dropout, generator) if number else outputs
@@ -177,34 +238,65 @@ class LanguageModel(nn.Module):
         if grams is not None:
             outputs = torch.cat([outputs, grams.to(outputs.dtype)], 2)
         features = self._drop(outputs, config.output_dropout, generator)
-        return features, LanguageState(tuple(after), recent, state.number + len(symbols))
+        left = None if remaining is None else remaining[-1]
+        return features, LanguageState(tuple(after), recent, state.number + len(symbols), left)
 
     def losses(self, features: Tensor, symbols: Tensor) -> Tensor:
         """Give the negative log-probability of each symbol, in nats.
 
         :param features: what :meth:`forward` gives after the symbol before. *Shape:* (n, features)
         :param symbols: *Shape:* (n,)
-        :return: *Shape:* (n,)
+        :return: the loss of an end is that of the variable which says so; where lengths are drawn first it is
+            0, as the end is certain. *Shape:* (n,)
         """
+        if not self.coin:
+            return self._symbol_losses(features, symbols)
+        end = symbols == END
+        # Any symbol will do where there is none.
+        losses = self._symbol_losses(features, symbols.masked_fill(end, UNKNOWN)).masked_fill(end, 0.0)
+        if self.go_on is None:
+            return losses
+        go_on = self.go_on.logit(features).to(losses.dtype)
+        return losses + functional.binary_cross_entropy_with_logits(
+            go_on, 1 - end.to(losses.dtype), reduction="none"
+        )
+
+    def _symbol_losses(self, features: Tensor, symbols: Tensor) -> Tensor:
+        """Those of the softmax layer, which has no end where that is a variable of its own."""
         if self.config.cutoffs:
             # It puts its numbers into a tensor of the input's type: that must be the products'.
             device = features.device.type
             if torch.is_autocast_enabled(device):
                 features = features.to(torch.get_autocast_dtype(device))
             found: Tensor = self.adaptive(features, symbols).output
-            return -found.to(torch.promote_types(found.dtype, torch.float32))
-        return functional.cross_entropy(self.logits(features), symbols, reduction="none")
+            found = found.to(torch.promote_types(found.dtype, torch.float32))
+            if self.coin:
+                # The end is among the frequent symbols: what the others share is known without the rest.
+                head = functional.log_softmax(self.adaptive.head(features).to(found.dtype), 1)
+                found = found - torch.log1p(-head[:, END].exp())
+            return -found
+        logits = self.logits(features)
+        if self.coin:
+            symbol = torch.arange(logits.shape[1], device=logits.device)
+            logits = logits.masked_fill(symbol == END, -torch.inf)
+        return functional.cross_entropy(logits, symbols, reduction="none")
 
     def log_probs(self, features: Tensor) -> Tensor:
         """Give the log-probabilities of all symbols.
 
         :param features: *Shape:* (n, features)
-        :return: *Shape:* (n, n_symbols)
+        :return: where lengths are drawn first, an end is impossible here, and :meth:`window` knows where it
+            is certain. *Shape:* (n, n_symbols)
         """
         if self.config.cutoffs:
             found: Tensor = self.adaptive.log_prob(features)
-            return found
-        return functional.log_softmax(self.logits(features).float(), 1)
+        else:
+            logits = self.logits(features)
+            found = functional.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), 1)
+        if self.go_on is not None:
+            joint: Tensor = self.go_on(found, features.to(found.dtype))
+            return joint
+        return without(found, END) if self.coin else found
 
     def logits(self, features: Tensor) -> Tensor:
         """Give what a plain softmax is taken of.
@@ -224,8 +316,31 @@ class LanguageModel(nn.Module):
         :param state: before it.
         :return: log-probabilities, *shape* (batch, n_symbols), and the state after it.
         """
-        features, state = self.forward(symbols[None], state)
-        return self.log_probs(features[0]), state
+        log_probs, state = self.window(symbols[None], state)
+        return log_probs[0], state
+
+    def window(
+        self,
+        symbols: Tensor,
+        state: LanguageState,
+        generator: torch.Generator | None = None,
+        remaining: Tensor | None = None,
+    ) -> tuple[Tensor, LanguageState]:
+        """Read a window of each stream and predict what follows each symbol.
+
+        :param symbols: *Shape:* (steps, batch)
+        :param state: before it.
+        :param generator: see :meth:`forward`.
+        :param remaining: see :meth:`forward`.
+        :return: log-probabilities, *shape* (steps, batch, n_symbols), and the state after it.
+        """
+        remaining = self._remaining(symbols, state, remaining)
+        features, after = self.forward(symbols, state, generator, remaining)
+        log_probs = self.log_probs(features.flatten(0, 1)).view(*symbols.shape, -1)
+        if self.count is not None:
+            assert remaining is not None
+            log_probs = self.count(log_probs, remaining)
+        return log_probs, after
 
     def save(self, folder: str | Path, half: bool = False) -> None:
         """Write the model: settings, vocabulary and weights, the vectors among them.
@@ -289,6 +404,28 @@ class LanguageModel(nn.Module):
             raise ModelError(f"{folder}: cut short or damaged ({error}); copy or train it again") from error
         return model.eval()
 
+    def _remaining(self, symbols: Tensor, state: LanguageState, remaining: Tensor | None) -> Tensor | None:
+        """Count the symbols that texts have after each one. *Shape:* (steps, batch)."""
+        if self.count is None or remaining is not None:
+            return remaining
+        if state.remaining is None:
+            raise ModelError("the model draws lengths first: give those of the texts to initial_state()")
+        steps = torch.arange(1, len(symbols) + 1, device=symbols.device)
+        return state.remaining - steps[:, None]
+
+    def _from_outputs(
+        self, seen: Tensor, remaining: Tensor | None, generator: torch.Generator | None
+    ) -> Tensor:
+        """Run the layers whose only recurrence is from the last outputs. *Shape:* (steps, batch, hidden)."""
+        states = self._vectors(seen, generator)
+        others = None if remaining is None or self.count is None else self.count.vectors(remaining)
+        for number, layer in enumerate(self.layers):
+            below = self._drop(states, self.config.layer_dropout, generator) if number else states
+            states = layer(below) if number else layer(below, others, (seen != END)[:, :, None])
+            if number and self.config.residual:
+                states = states + below
+        return states
+
     def _cells(self) -> list[Cell]:
         return [cell for cell in self.layers if isinstance(cell, Cell)]
 
@@ -299,7 +436,13 @@ class LanguageModel(nn.Module):
         found = functional.embedding(flat, self.vectors) if gathered is None else gathered
         return self._drop(found, self.config.input_dropout, generator).view(*symbols.shape, -1)
 
-    def _gates(self, symbols: Tensor, grams: Tensor | None, generator: torch.Generator | None) -> Tensor:
+    def _gates(
+        self,
+        symbols: Tensor,
+        grams: Tensor | None,
+        remaining: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> Tensor:
         """Project a window's input. *Shape:* (steps, batch, gates * hidden)."""
         cell = self._cells()[0]
         if self.embedding is None and len(self.vectors) <= min(symbols.numel(), FEW):
@@ -308,6 +451,8 @@ class LanguageModel(nn.Module):
             gates = gather(cell.project(rows), symbols.reshape(-1)).view(*symbols.shape, -1)
         else:
             gates = cell.project(self._vectors(symbols, generator))
+        if remaining is not None and self.count is not None:
+            gates = gates + self.count.vectors(remaining).to(gates.dtype)
         if grams is None:
             return gates
         return gates + linear(grams.flatten(0, 1), self.from_ngrams).view_as(gates)

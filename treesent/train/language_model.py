@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from treesent.architectures import KEY
@@ -41,11 +42,17 @@ def train(run: Run) -> Trained:
     """
     recipe = run.recipe
     config = language_model_config(recipe.model)
-    figures = ("perplexity", "bits_per_character")[: 2 if config.unit == "character" else 1]
+    figures = ["perplexity", *(["bits_per_character"] if config.unit == "character" else [])]
+    figures += ["free_perplexity"] if recipe.training.free_running else []
     if recipe.training.metric not in figures:
         raise RecipeError(
             f"training.metric is {recipe.training.metric!r}; a model of {config.unit}s has "
             f"{' and '.join(map(repr, figures))}"
+        )
+    if config.recurrent_dropout and recipe.training.scheduled_sampling.decay != "none":
+        raise RecipeError(
+            f"model.recurrent_dropout is {config.recurrent_dropout}, one mask for a window, but scheduled "
+            "sampling reads symbol by symbol; leave one of them out"
         )
     if run.resume and run.team.size > 1:
         raise RecipeError(
@@ -59,6 +66,7 @@ def train(run: Run) -> Trained:
     vectors = symbol_vectors(recipe, vocabulary) if recipe.vectors else None
     tune = vectors is None or recipe.training.tune_vectors
     model = LanguageModel(vocabulary, config, vectors, tune, run.generator()).to(run.device)
+    model.fit_lengths(np.diff(train.offsets) - 1)
     task = LanguageTask(train, dev, recipe.training)
     signature = {"model": recipe.model, "vectors": recipe.vectors, "corpora": recipe.corpora.train}
     progress = run.fit(model, task, signature)
@@ -68,8 +76,9 @@ def train(run: Run) -> Trained:
     if half:
         # Judged as it is saved.
         for tensor in (*model.parameters(), *model.buffers()):
-            tensor.data.copy_(tensor.data.half())
-    scores = score_language(model, dev, recipe.training.eval_batch_size)
+            if tensor.is_floating_point():
+                tensor.data.copy_(tensor.data.half())
+    scores = score_language(model, dev, recipe.training.eval_batch_size, recipe.training.free_running)
     run.write(lambda folder: write_language_model(folder, model, scores, half))
     return Trained(run.output, progress, run.team.share(scores))
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from treesent.data.streams import Encoded, Lanes, shuffled
 from treesent.errors import TreesentError
+from treesent.nn.free_running import FreeRunning, free_losses, run_freely
 from treesent.nn.language_model import LanguageModel, LanguageState
 from treesent.nn.text_losses import text_losses
 from treesent.training.recipe import TrainingConfig
@@ -32,6 +33,7 @@ class LanguageScores:
     :param n_unknown: those among them that the vocabulary lacks.
     :param n_characters: of the texts; ends are none.
     :param characters: whether the symbols are characters.
+    :param free: how it does on its own draws, where that was measured.
     """
 
     nats: float
@@ -39,6 +41,7 @@ class LanguageScores:
     n_unknown: int
     n_characters: int
     characters: bool
+    free: FreeRunning | None = None
 
     @property
     def perplexity(self) -> float:
@@ -57,6 +60,8 @@ class LanguageScores:
         found: dict[str, Any] = {"perplexity": self.perplexity}
         if self.characters:
             found["bits_per_character"] = self.bits_per_character
+        if self.free is not None:
+            found["free_perplexity"] = self.free.perplexity
         return found | {
             "n_symbols": self.n_symbols,
             "n_unknown": self.n_unknown,
@@ -66,10 +71,11 @@ class LanguageScores:
     def figure(self, name: str) -> float:
         """Look a figure up by name.
 
-        :param name: ``perplexity``, or of a model of characters ``bits_per_character``.
+        :param name: ``perplexity``, or of a model of characters ``bits_per_character``; ``free_perplexity``
+            where that was measured.
         :raises TreesentError: there is no such figure.
         """
-        if name not in ("perplexity", "bits_per_character") or name not in self.to_dict():
+        if name not in ("perplexity", "bits_per_character", "free_perplexity") or name not in self.to_dict():
             raise TreesentError(
                 f"a language model has no figure {name!r}; there is perplexity, and of characters "
                 "bits_per_character"
@@ -77,21 +83,26 @@ class LanguageScores:
         return float(self.to_dict()[name])
 
 
-def score_language(model: LanguageModel, texts: Encoded, batch_size: int) -> LanguageScores:
+def score_language(
+    model: LanguageModel, texts: Encoded, batch_size: int, free_running: bool = False
+) -> LanguageScores:
     """Score held-out texts.
 
     :param model: its mode is put back afterwards.
     :param texts: encoded with the model's vocabulary.
     :param batch_size: texts side by side.
+    :param free_running: measure too how it does on its own draws.
     """
     mode = model.training
     model.eval()
     try:
         nats = float(text_losses(model, texts.texts(), batch_size).sum())
+        free = run_freely(model, texts.texts(), batch_size) if free_running else None
     finally:
         model.train(mode)
     characters = model.config.unit == "character"
-    return LanguageScores(nats, len(texts.symbols), texts.n_unknown, int(texts.characters.sum()), characters)
+    n_characters = int(texts.characters.sum())
+    return LanguageScores(nats, len(texts.symbols), texts.n_unknown, n_characters, characters, free)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,12 +111,16 @@ class WindowBatch:
 
     :param symbols: what is read. *Shape:* (steps, batch)
     :param targets: what comes next. *Shape:* (steps, batch)
+    :param remaining: symbols that the text of each one has after it. *Shape:* (steps, batch)
     :param first: whether it is the first of a pass, before which nothing was read.
+    :param step: of the run, from 0.
     """
 
     symbols: Tensor
     targets: Tensor
+    remaining: Tensor
     first: bool
+    step: int
 
     @property
     def n_trees(self) -> int:
@@ -136,7 +151,8 @@ class LanguageTask(Task):
         self.epoch_steps = config.epoch_steps or self.lanes.windows
         few = np.arange(len(dev))[:: max(1, len(dev) // config.eval_texts)] if config.eval_texts else None
         self.often = dev if few is None else dev.take(few)
-        self._pass, self._stream = -1, train.symbols
+        self._pass, self._stream = -1, train
+        self.free_running = config.free_running
         self._state: LanguageState | None = None
 
     @property
@@ -160,13 +176,18 @@ class LanguageTask(Task):
         :param device: where the network is.
         :param non_blocking: copy while the host goes on.
         """
-        number, window = divmod(int(items[0]) // self.lanes.lanes, self.lanes.windows)
+        step = int(items[0]) // self.lanes.lanes
+        number, window = divmod(step, self.lanes.windows)
         if number != self._pass:
             self._pass = number
-            self._stream = shuffled(self.train, self.seed, number).symbols
-        cut = self.lanes.cut(self._stream, window, items % self.lanes.lanes)
-        symbols, targets = (torch.from_numpy(part).to(device, non_blocking=non_blocking) for part in cut)
-        return WindowBatch(symbols, targets, first=window == 0)
+            self._stream = shuffled(self.train, self.seed, number)
+        lanes = items % self.lanes.lanes
+        cut = self.lanes.cut(self._stream.symbols, window, lanes)
+        remaining = self._stream.remaining(self.lanes.places(window, lanes)[:-1])
+        symbols, targets, left = (
+            torch.from_numpy(part).to(device, non_blocking=non_blocking) for part in (*cut, remaining)
+        )
+        return WindowBatch(symbols, targets, left, first=window == 0, step=step)
 
     def loss(
         self, model: nn.Module, batch: WindowBatch, generator: torch.Generator, config: TrainingConfig
@@ -176,14 +197,21 @@ class LanguageTask(Task):
         :param model: a :class:`~treesent.nn.language_model.LanguageModel`.
         :param batch: made by :meth:`batch`, the windows in their order.
         :param generator: where dropout masks come from.
-        :param config: unused; the loop hands it to every task.
+        :param config: the recipe's ``[training]``, where it is of scheduled sampling.
         """
         assert isinstance(model, LanguageModel)
         if batch.first or self._state is None:
             self._state = model.initial_state(batch.n_trees)
-        features, state = model(batch.symbols, self._state, generator)
+        remaining = None if model.count is None else batch.remaining
+        share = config.scheduled_sampling.share(batch.step)
+        if share < 1:
+            symbols = torch.cat([batch.symbols, batch.targets[-1:]])
+            losses, state = free_losses(model, symbols, self._state, share, generator, remaining)
+        else:
+            features, state = model(batch.symbols, self._state, generator, remaining)
+            losses = model.losses(features.flatten(0, 1), batch.targets.flatten())
         self._state = state.detach()
-        return model.losses(features.flatten(0, 1), batch.targets.flatten()).mean()
+        return losses.mean()
 
     def weight(self, batch: WindowBatch, config: TrainingConfig) -> Tensor:
         """The symbols that the loss is a mean over.
@@ -201,7 +229,7 @@ class LanguageTask(Task):
         :param batch_size: texts side by side.
         """
         assert isinstance(model, LanguageModel)
-        return score_language(model, self.often, batch_size)
+        return score_language(model, self.often, batch_size, self.free_running)
 
     def state(self) -> dict[str, Tensor]:
         """Give the states carried to the next window."""
@@ -220,7 +248,7 @@ class LanguageTask(Task):
         layers: dict[int, list[Tensor]] = {}
         for name in sorted(name for name in state if name[0].isdigit()):
             layers.setdefault(int(name.split(".")[0]), []).append(state[name])
-        if layers:
+        if "recent" in state:
             self._state = LanguageState(
                 tuple(tuple(layers[i]) for i in sorted(layers)), state["recent"], int(state["number"])
             )

@@ -27,11 +27,18 @@ from treesent.data import sst
 from treesent.data.tables import table_kind
 from treesent.data.texts import is_dataset
 from treesent.errors import DataError, RecipeError
+from treesent.nn.scheduled_sampling import ScheduledSampling
 from treesent.training.settings import nearest, read_section
 
 SECTIONS = ("paths", "vectors", "model", "parser", "corpora", "training", "labels")
 CORPORA = ("train", "dev")
-METRICS = {"bracket_f1": True, "exact_match": True, "perplexity": False, "bits_per_character": False}
+METRICS = {
+    "bracket_f1": True,
+    "exact_match": True,
+    "perplexity": False,
+    "bits_per_character": False,
+    "free_perplexity": False,
+}
 """Figures of models other than classifiers, and whether more is better."""
 _ENVIRONMENT = re.compile(r"^[ \t]*[#;].*|\$\{env\.(\w+)\}", re.MULTILINE)  # comments stay as they are
 
@@ -177,6 +184,10 @@ class TrainingConfig:
     """Of a language model: windows after which dev is looked at; 0 for all of a pass over the texts."""
     eval_texts: int = 0
     """Of a language model: how many texts of dev are looked at then; 0 for all. At the end all are."""
+    scheduled_sampling: ScheduledSampling = field(default_factory=ScheduledSampling)
+    """Of a language model: ``[training.scheduled_sampling]``, how often it reads its own draws."""
+    free_running: bool = False
+    """Of a language model: look at how it does on its own draws, too: ``free_perplexity``."""
     tune_vectors: bool = False
     """Train the word vectors too, row by row."""
     save_precision: Literal["float32", "float16", "int8"] = "float32"
@@ -207,6 +218,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
         _at_least(self, 1, "max_epochs", "batch_size", "eval_batch_size", "window", "checkpoint_every")
+        if self.metric == "free_perplexity" and not self.free_running:
+            raise RecipeError("metric is 'free_perplexity'; set free_running = true, which measures it")
         _at_least(self, 0, "seed", "patience", "clip_norm", "clip_value", "epoch_steps", "eval_texts")
         _check(self.root_weight > 0, "root_weight", self.root_weight, "a number above 0")
         for name in ("average", "word_dropout"):
