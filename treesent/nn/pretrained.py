@@ -1,4 +1,4 @@
-"""First weights from a language model: its cells become those of a classifier (Dai and Le 2015, section 2)."""
+"""First weights from a language model: its cells become a classifier's (Dai and Le 2015, section 2)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def copy_cells(network: RecurrentClassifier, forth: Sequence[Cell], back: Sequen
         )
     if network.bidirectional and len(layers) > 1:
         raise RecipeError(
-            f"bidirectional is true and layers is {len(layers)}: the upper ones read both directions, which no "
-            "language model does; set layers = 1, or leave [model.encoder] out"
+            f"bidirectional is true and layers is {len(layers)}: the upper ones read both directions, "
+            "which no language model does; set layers = 1, or leave [model.encoder] out"
         )
     _copy("init", forth, [layer.forth for layer in layers])
     if back:
@@ -40,7 +40,9 @@ def copy_cells(network: RecurrentClassifier, forth: Sequence[Cell], back: Sequen
 
 def _copy(name: str, sources: Sequence[Cell], targets: Sequence[Cell]) -> None:
     if len(sources) != len(targets):
-        raise RecipeError(f"{name}: the language model has {_layers(sources)}, the network {_layers(targets)}")
+        raise RecipeError(
+            f"{name}: the language model has {_layers(sources)}, the network {_layers(targets)}"
+        )
     for number, (source, target) in enumerate(zip(sources, targets, strict=True), 1):
         if (found := _described(source)) != (wanted := _described(target)):
             raise RecipeError(

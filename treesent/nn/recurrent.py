@@ -140,6 +140,7 @@ class RecurrentClassifier(nn.Module):
         return torch.stack(norms) if norms else self.bias.new_zeros(0)
 
     def stack(self) -> list[Layer]:
+        """Give the layers, the lowest first."""
         return [layer for layer in self.layers if isinstance(layer, Layer)]
 
     def _classify(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
