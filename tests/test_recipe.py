@@ -96,7 +96,7 @@ def test_overrides_and_the_environment(recipe, monkeypatch):
         ({"training.metric": "accuracy"}, "training.metric is 'accuracy'; expected root"),
         ({"training.metric": "root.loss"}, "training.metric is 'root.loss'; expected"),
         ({"training.metric": "root.accuracy+loss"}, "several joined by +"),
-        ({"model.encoder.inits": "x"}, "model.encoder.start is unknown; did you mean"),
+        ({"model.encoder.inits": "x"}, "model.encoder.inits is unknown; did you mean 'init'"),
         ({"model.encoder.init": "nowhere"}, "there is no file 'nowhere'"),
         ({"model.encoder.init": "vectors", "model.encoder.learn_rate": 0}, "learn_rate is 0"),
         ({"training.optimizer.kind": "adam"}, "training.optimizer.kind is 'adam'; expected one of 'adamw'"),

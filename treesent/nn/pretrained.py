@@ -33,12 +33,16 @@ def copy_cells(network: RecurrentClassifier, forth: Sequence[Cell], back: Sequen
             f"bidirectional is true and layers is {len(layers)}: the upper ones read both directions, "
             "which no language model does; set layers = 1, or leave [model.encoder] out"
         )
-    _copy("init", forth, [layer.forth for layer in layers])
-    if back:
-        _copy("init_backward", back, [layer.back for layer in layers if layer.back is not None])
+    ahead = [layer.forth for layer in layers]
+    behind = [layer.back for layer in layers if layer.back is not None]
+    _check("init", forth, ahead)
+    _check("init_backward", back, behind)
+    for source, target in zip([*forth, *back], [*ahead, *behind], strict=True):
+        target.load_state_dict(source.state_dict())
 
 
-def _copy(name: str, sources: Sequence[Cell], targets: Sequence[Cell]) -> None:
+def _check(name: str, sources: Sequence[Cell], targets: Sequence[Cell]) -> None:
+    """Refuse cells that differ in more than their weights."""
     if len(sources) != len(targets):
         raise RecipeError(
             f"{name}: the language model has {_layers(sources)}, the network {_layers(targets)}"
@@ -54,8 +58,6 @@ def _copy(name: str, sources: Sequence[Cell], targets: Sequence[Cell]) -> None:
                 f"{name}: layer {number} is {found} in both, but its rates or modules differ; "
                 "train one of them with the other's [model]"
             )
-    for source, target in zip(sources, targets, strict=True):
-        target.load_state_dict(source.state_dict())
 
 
 def _layers(cells: Sequence[Cell]) -> str:
