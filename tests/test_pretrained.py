@@ -10,6 +10,8 @@ from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.pretrained import copy_cells
 from treesent.nn.spans import Steps
+from treesent.training.optimizers import build_optimizers, set_rate
+from treesent.training.recipe import OptimizerConfig
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 
@@ -110,3 +112,22 @@ def test_what_does_not_fit_is_named(made, forth, back, message):
         copy_cells(made, forth, back)
     for name, weight in made.state_dict().items():
         assert torch.equal(weight, before[name])
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw", "adagrad"])
+def test_pretrained_layers_learn_at_their_share_of_the_rate(kind):
+    def learned(share):
+        made = network()
+        made.stack()[0].learn_rate = share
+        before = {name: weight.clone() for name, weight in made.named_parameters()}
+        (optimizer,) = build_optimizers(made, OptimizerConfig(kind, 0.01))
+        set_rate([optimizer], 0.5)
+        for weight in made.parameters():
+            weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        return {name: weight.detach() - before[name] for name, weight in made.named_parameters()}
+
+    whole, quarter = learned(1.0), learned(0.25)
+    for name, step in whole.items():
+        share = 0.25 if name.startswith("layers") else 1.0
+        torch.testing.assert_close(quarter[name], share * step, rtol=1e-3, atol=1e-6)

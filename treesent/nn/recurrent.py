@@ -30,6 +30,9 @@ class Layer(nn.Module):
     :param back: reads from right to left; None for one direction.
     """
 
+    learn_rate: float = 1.0
+    """Share of the learning rate that its weights are trained with."""
+
     def __init__(self, forth: Cell, back: Cell | None = None) -> None:
         super().__init__()
         self.forth, self.back = forth, back

@@ -30,9 +30,7 @@ def init_encoder(network: nn.Module, source: EncoderSource, table: VectorTable) 
     back = _cells("init_backward", source.init_backward, True, table) if source.init_backward else []
     copy_cells(network, forth, back)
     for layer in network.stack():
-        for cell in (layer.forth, layer.back):
-            if cell is not None:
-                cell.learn_rate = source.learn_rate
+        layer.learn_rate = source.learn_rate
 
 
 def _cells(name: str, folder: str, backward: bool, table: VectorTable) -> list[Cell]:
@@ -49,10 +47,13 @@ def _cells(name: str, folder: str, backward: bool, table: VectorTable) -> list[C
         )
     if config.residual or config.orders:
         extra = "residual" if config.residual else "orders"
-        raise RecipeError(f"{name}: {folder} was trained with {extra}, which the network has not; leave it out")
+        raise RecipeError(
+            f"{name}: {folder} was trained with {extra}, which the network has not; leave it out"
+        )
     if model.embedding is None or not _same_vectors(model, table):
         raise RecipeError(
-            f"{name}: {folder} reads other vectors than [vectors]; train it on these, with tune_vectors = false"
+            f"{name}: {folder} reads other vectors than [vectors]; train it on these, "
+            "with tune_vectors = false"
         )
     return model.cells()
 
