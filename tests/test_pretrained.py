@@ -73,6 +73,17 @@ def test_each_direction_has_its_own_model():
     torch.testing.assert_close(root[0], torch.cat([ahead, behind]), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_layers_above_those_of_the_model_are_left_as_they_are(both):
+    made, source = network(layers=2, bidirectional=both), cells()
+    above = {name: weight.clone() for name, weight in made.stack()[1].state_dict().items()}
+    copy_cells(made, source, cells() if both else ())
+    for name, weight in made.stack()[0].forth.state_dict().items():
+        assert torch.equal(weight, source[0].state_dict()[name])
+    for name, weight in made.stack()[1].state_dict().items():
+        assert torch.equal(weight, above[name])
+
+
 def test_weights_are_copied_and_not_shared():
     made, source = network(), cells()
     copy_cells(made, source)
@@ -93,10 +104,15 @@ def test_weights_are_copied_and_not_shared():
         ),
         (network(), cells(hidden=5), (), "LSTM of 5 units"),
         (network(), cells(widths=(7,)), (), "that read 7 numbers"),
-        (network(), cells(widths=(WIDTH, HIDDEN)), (), "has 2 layers, the network 1 layer"),
+        (network(), cells(widths=(WIDTH, HIDDEN)), (), "has 2 layers, the network 1;"),
         (network(), cells(), cells(), "init_backward is given"),
         (network(bidirectional=True), cells(), (), "init_backward is missing"),
-        (network(bidirectional=True, layers=2), cells(), cells(), "set layers = 1"),
+        (
+            network(bidirectional=True, layers=2),
+            cells(widths=(WIDTH, HIDDEN)),
+            cells(widths=(WIDTH, HIDDEN)),
+            "models of one layer",
+        ),
         (network(bidirectional=True), cells(), cells(configs.RNNConfig), "init_backward: layer 1"),
         (
             network(configs.LeakyConfig),

@@ -14,12 +14,14 @@ from treesent.nn.recurrent import RecurrentClassifier
 def copy_cells(network: RecurrentClassifier, forth: Sequence[Cell], back: Sequence[Cell] = ()) -> None:
     """Give a network the cells of a language model, or of one for each direction.
 
+    A network may have more layers than the language model; its upper ones are then left as they are.
+
     :param network: what is to be trained.
     :param forth: cells of the model that reads from left to right, the lowest layer first.
     :param back: cells of one that reads from right to left, for a network of two directions.
     :raises RecipeError: there is no model for a direction, or one for a direction that the network has not;
-        layers differ in number, kind or width; or the network's upper layers read both directions, as no
-        language model can.
+        layers differ in kind or width, or the model has more of them; or it has several for a network of two
+        directions, whose upper layers read what no language model does, both.
     """
     layers = network.stack()
     if bool(back) != network.bidirectional:
@@ -28,26 +30,28 @@ def copy_cells(network: RecurrentClassifier, forth: Sequence[Cell], back: Sequen
             if network.bidirectional
             else "init_backward is given, but the network reads forth alone; leave it out"
         )
-    if network.bidirectional and len(layers) > 1:
+    if network.bidirectional and max(len(forth), len(back)) > 1:
         raise RecipeError(
-            f"bidirectional is true and layers is {len(layers)}: the upper ones read both directions, "
-            "which no language model does; set layers = 1, or leave [model.encoder] out"
+            "bidirectional is true, but a language model has several layers: above the first one the network "
+            "reads both directions, which no language model does; train models of one layer"
         )
     ahead = [layer.forth for layer in layers]
     behind = [layer.back for layer in layers if layer.back is not None]
     _check("init", forth, ahead)
     _check("init_backward", back, behind)
-    for source, target in zip([*forth, *back], [*ahead, *behind], strict=True):
+    pairs = [*zip(forth, ahead, strict=False), *zip(back, behind, strict=False)]
+    for source, target in pairs:
         target.load_state_dict(source.state_dict())
 
 
 def _check(name: str, sources: Sequence[Cell], targets: Sequence[Cell]) -> None:
     """Refuse cells that differ in more than their weights."""
-    if len(sources) != len(targets):
+    if len(sources) > len(targets):
         raise RecipeError(
-            f"{name}: the language model has {_layers(sources)}, the network {_layers(targets)}"
+            f"{name}: the language model has {len(sources)} layers, the network {len(targets)}; train it with "
+            "as many or fewer"
         )
-    for number, (source, target) in enumerate(zip(sources, targets, strict=True), 1):
+    for number, (source, target) in enumerate(zip(sources, targets, strict=False), 1):
         if (found := _described(source)) != (wanted := _described(target)):
             raise RecipeError(
                 f"{name}: layer {number} of the language model is {found}, and of the network {wanted}; "
@@ -58,10 +62,6 @@ def _check(name: str, sources: Sequence[Cell], targets: Sequence[Cell]) -> None:
                 f"{name}: layer {number} is {found} in both, but its rates or modules differ; "
                 "train one of them with the other's [model]"
             )
-
-
-def _layers(cells: Sequence[Cell]) -> str:
-    return "1 layer" if len(cells) == 1 else f"{len(cells)} layers"
 
 
 def _described(cell: Cell) -> str:

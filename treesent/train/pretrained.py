@@ -29,7 +29,7 @@ def init_encoder(network: nn.Module, source: EncoderSource, table: VectorTable) 
     forth = _cells("init", source.init, False, table)
     back = _cells("init_backward", source.init_backward, True, table) if source.init_backward else []
     copy_cells(network, forth, back)
-    for layer in network.stack():
+    for layer in network.stack()[: len(forth)]:
         layer.learn_rate = source.learn_rate
 
 
@@ -55,7 +55,7 @@ def _cells(name: str, folder: str, backward: bool, table: VectorTable) -> list[C
             f"{name}: {folder} reads other vectors than [vectors]; train it on these, "
             "with tune_vectors = false"
         )
-    return model.cells()
+    return [layer for layer in model.layers if isinstance(layer, Cell)]
 
 
 def _same_vectors(model: LanguageModel, table: VectorTable) -> bool:
@@ -64,7 +64,7 @@ def _same_vectors(model: LanguageModel, table: VectorTable) -> bool:
     own = model.embedding.table.detach().numpy()
     if own.shape[1] != table.width:
         return False
-    words = np.array(model.vocabulary.symbols)
-    known = np.flatnonzero(table.rows(list(words)) >= 0)[:COMPARED]
-    wanted = np.stack([table.vector(word) for word in words[known]]) if len(known) else own[:0]
+    rows = table.rows(model.vocabulary.symbols)
+    known = np.flatnonzero(rows >= 0)[:COMPARED]
+    wanted = table.dense(rows[known]).astype(np.float32)
     return bool(len(known)) and np.allclose(own[known], wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
