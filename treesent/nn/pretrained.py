@@ -48,8 +48,8 @@ def _check(name: str, sources: Sequence[Cell], targets: Sequence[Cell]) -> None:
     """Refuse cells that differ in more than their weights."""
     if len(sources) > len(targets):
         raise RecipeError(
-            f"{name}: the language model has {len(sources)} layers, the network {len(targets)}; train it with "
-            "as many or fewer"
+            f"{name}: the language model has {len(sources)} layers, the network {len(targets)}; train it "
+            "with as many or fewer"
         )
     for number, (source, target) in enumerate(zip(sources, targets, strict=False), 1):
         if (found := _described(source)) != (wanted := _described(target)):
