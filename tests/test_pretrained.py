@@ -251,6 +251,7 @@ def test_a_recipe_begins_with_the_cells_of_language_models(folder, tmp_path):
         ({"model.encoder.init": "stranger"}, "reads other vectors than"),
         ({"model.encoder.init": "grown", "model.layers": 2}, "was trained with residual"),
         ({"model.@architectures": "treesent.TreeGRU.v1"}, "a tree begins with no language model"),
+        ({"model.@architectures": "treesent.DistanceParser.v1"}, "is no recurrent classifier"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(folder, tmp_path, overrides, message):
