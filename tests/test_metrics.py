@@ -47,6 +47,7 @@ def test_roots_and_nodes_and_names():
     assert scores.root.accuracy == 0
     assert scores.figure("root.accuracy_2") == 50
     assert scores.figure("nodes.accuracy_5") == scores.figure("nodes.accuracy") == pytest.approx(60)
+    assert scores.figure("root.accuracy_2+nodes.accuracy_5") == pytest.approx((50 + 60) / 2)
     record = json.loads(json.dumps(scores.to_dict()))
     assert set(record) == {"root", "nodes"}
     assert {"accuracy_5", "accuracy_2", "macro_f1", "n"} <= set(record["root"])
@@ -54,7 +55,12 @@ def test_roots_and_nodes_and_names():
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("accuracy", "root.FIGURE or nodes.FIGURE"), ("root.accuracy_3", "accuracy_5"), ("nodes.n", "macro_f1")],
+    [
+        ("accuracy", "root.FIGURE or nodes.FIGURE"),
+        ("root.accuracy_3", "accuracy_5"),
+        ("nodes.n", "macro_f1"),
+        ("root.accuracy+", "root.FIGURE"),
+    ],
 )
 def test_an_unknown_metric_names_the_known(name, message):
     with pytest.raises(TreesentError, match=message):

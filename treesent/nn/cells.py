@@ -47,7 +47,7 @@ class Cell(nn.Module):
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.hidden = hidden
+        self.width, self.hidden = width, hidden
         self.record, self.outputs = False, []
         self._make(width, generator)
 

@@ -30,6 +30,9 @@ class Layer(nn.Module):
     :param back: reads from right to left; None for one direction.
     """
 
+    learn_rate: float = 1.0
+    """Share of the learning rate that its weights are trained with."""
+
     def __init__(self, forth: Cell, back: Cell | None = None) -> None:
         super().__init__()
         self.forth, self.back = forth, back
@@ -120,11 +123,11 @@ class RecurrentClassifier(nn.Module):
     @property
     def record_steps(self) -> bool:
         """Whether to keep what :meth:`step_gradient_norms` needs."""
-        return self._stack()[-1].forth.record
+        return self.stack()[-1].forth.record
 
     @record_steps.setter
     def record_steps(self, wanted: bool) -> None:
-        self._stack()[-1].forth.record = wanted
+        self.stack()[-1].forth.record = wanted
 
     def step_gradient_norms(self) -> Tensor:
         """Give the norms of the loss's gradient by the states of the last layer, as it reads forth.
@@ -134,12 +137,13 @@ class RecurrentClassifier(nn.Module):
 
         :return: the first step first. *Shape:* (steps,)
         """
-        cell = self._stack()[-1].forth
+        cell = self.stack()[-1].forth
         kept, cell.outputs = cell.outputs, []
         norms = [output.new_zeros(()) if output.grad is None else output.grad.norm() for output in kept]
         return torch.stack(norms) if norms else self.bias.new_zeros(0)
 
-    def _stack(self) -> list[Layer]:
+    def stack(self) -> list[Layer]:
+        """Give the layers, the lowest first."""
         return [layer for layer in self.layers if isinstance(layer, Layer)]
 
     def _classify(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -156,7 +160,7 @@ class RecurrentClassifier(nn.Module):
         runs = batch.spans.from_words()
         states, words = self._vectors(batch, generator), batch.inverse.index_select(0, runs.word)
         tree = batch.tree.index_select(0, runs.order)
-        for number, layer in enumerate(self._stack()):
+        for number, layer in enumerate(self.stack()):
             if not number:
                 states = layer.forth(states, runs.steps, words, self._mask(batch, tree, generator))
                 continue
@@ -187,7 +191,7 @@ class RecurrentClassifier(nn.Module):
     def _both(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
         """What two directions leave of each node. *Shape:* (n_nodes, 2 * hidden)."""
         spans = batch.spans
-        vectors, first = self._vectors(batch, generator), self._stack()[0]
+        vectors, first = self._vectors(batch, generator), self.stack()[0]
         halves = []
         for runs, cell in ((spans.from_words(), first.forth), (spans.to_words(), first.back)):
             assert cell is not None
@@ -230,7 +234,7 @@ class RecurrentClassifier(nn.Module):
             *Shape:* (n_rows,)
         """
         tree = batch.tree.index_select(0, nodes.order)
-        for layer in self._stack()[1:]:
+        for layer in self.stack()[1:]:
             assert layer.back is not None
             below = self._drop(states, self.layer_dropout, generator)
             left = layer.forth(below, nodes.steps, None, self._mask(batch, tree, generator))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from treesent.errors import RecipeError
 from treesent.paths import recipe_path
-from treesent.train.kinds import kind_of
+from treesent.train.kinds import CLASSIFIER, kind_of
 from treesent.train.run import Run, Trained, checkpoint_folder
 from treesent.training.device import choose_device
 from treesent.training.processes import own_device, processes
@@ -53,6 +54,8 @@ def train(
     settings = read_recipe(recipe_path(recipe), overrides)
     kind = kind_of(settings.model)
     kind.check(settings.model)
+    if settings.encoder is not None and kind is not CLASSIFIER:
+        raise RecipeError("[model.encoder] is given, but the model is no recurrent classifier; leave it out")
     place, output = choose_device(own_device(device)), Path(output)
     reports = {"log": log, "gradients": gradients, "report": report, "progress_bar": progress_bar}
     with processes(place) as team:

@@ -17,6 +17,7 @@ from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline_io import SentimentModel, check_classes
 from treesent.train.corpora import read_corpora, warn_of_chains, with_parser
 from treesent.train.parser import read_parser
+from treesent.train.pretrained import init_encoder
 from treesent.train.run import Run, Trained
 from treesent.training.classifying import Data
 from treesent.training.compact import fold_projection, round_table, round_weights
@@ -60,7 +61,10 @@ def train(run: Run) -> Trained:
         n_classes,
         VectorEmbedding(working.matrix, tune=settings.training.tune_vectors),
         run.generator(),
-    ).to(run.device)
+    )
+    if settings.encoder is not None:
+        init_encoder(network, settings.encoder, table)
+    network = network.to(run.device)
     weights = class_weights(settings.training.class_weights, train_rows, n_classes)
     task = Data(
         train_rows,
@@ -127,6 +131,7 @@ def _signature(
         arrays += [trees.documents.offsets, trees.documents.target]
     return {
         "model": recipe.model,
+        "encoder": None if recipe.encoder is None else asdict(recipe.encoder),
         "labels": asdict(labels),
         "vectors": recipe.vectors,
         "corpora": {

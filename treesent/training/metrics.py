@@ -64,9 +64,13 @@ class TreeScores:
     def figure(self, name: str) -> float:
         """Look a figure up by name.
 
-        :param name: ``root.`` or ``nodes.`` and the name of a figure, ``root.accuracy_5`` say.
+        :param name: ``root.`` or ``nodes.`` and the name of a figure, ``root.accuracy_5`` say; or several
+            joined by ``+``, for their mean.
         :raises TreesentError: there is no such figure.
         """
+        if "+" in name:
+            names = name.split("+")
+            return sum(map(self.figure, names)) / len(names)
         place, _, figure = name.partition(".")
         if place not in ("root", "nodes") or not figure:
             raise TreesentError(f"the metric {name!r} is not of the form root.FIGURE or nodes.FIGURE")

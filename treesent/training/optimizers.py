@@ -19,7 +19,8 @@ def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.
     Tuned vectors have sparse gradients and are updated row by row: only rows of words in the batch change,
     and cost time. Weight decay does not touch them, since it would have to touch every row.
 
-    :param model: parameters whose module has ``tune`` set are the vectors.
+    :param model: parameters whose module has ``tune`` set are the vectors; a module with a ``learn_rate`` has
+        that share of the network's.
     :param config: kind and numbers.
     """
     tables = {
@@ -28,9 +29,20 @@ def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.
         if getattr(module, "tune", False)
         for parameter in module.parameters(recurse=False)
     }
-    dense = [p for p in model.parameters() if p.requires_grad and id(p) not in tables]
-    sparse = [p for p in model.parameters() if p.requires_grad and id(p) in tables]
-    optimizers = [_dense(dense, config)]
+    shares: dict[int, float] = {
+        id(parameter): getattr(module, "learn_rate", 1.0)
+        for module in model.modules()
+        if hasattr(module, "learn_rate")
+        for parameter in module.parameters()
+    }
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    sparse = []
+    for parameter in model.parameters():
+        if parameter.requires_grad and id(parameter) in tables:
+            sparse.append(parameter)
+        elif parameter.requires_grad:
+            groups.setdefault(shares.get(id(parameter), 1.0), []).append(parameter)
+    optimizers = [_dense(groups, config)]
     if sparse:
         optimizers.append(_sparse(sparse, config))
     for optimizer in optimizers:
@@ -39,14 +51,16 @@ def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.
     return optimizers
 
 
-def _dense(parameters: list[nn.Parameter], config: "OptimizerConfig") -> torch.optim.Optimizer:
+def _dense(groups: dict[float, list[nn.Parameter]], config: "OptimizerConfig") -> torch.optim.Optimizer:
     rate, decay = config.learn_rate, config.weight_decay
-    fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
+    parameters = [{"params": group, "lr": share * rate} for share, group in groups.items()]
+    kinds = {p.device.type for group in groups.values() for p in group}
+    fused = kinds <= {"cpu", "cuda"}
     if config.kind == "adamw":
         betas = (config.beta1, config.beta2)
         return torch.optim.AdamW(parameters, rate, betas, config.eps, decay, fused=fused)
     if config.kind == "adagrad":
-        on_host = all(p.device.type == "cpu" for p in parameters)
+        on_host = kinds <= {"cpu"}
         return torch.optim.Adagrad(parameters, rate, weight_decay=decay, eps=config.eps, fused=on_host)
     return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=decay, fused=fused)
 

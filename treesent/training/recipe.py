@@ -4,7 +4,8 @@ A recipe has the sections
 
 - ``[vectors]``: a block that resolves to a :class:`~treesent.vectors.table.VectorTable`; see
   :mod:`treesent.training.sources` for the registered ones;
-- ``[model]``: the very block that ``[components.treesent.model]`` takes in a spaCy config;
+- ``[model]``: the very block that ``[components.treesent.model]`` takes in a spaCy config; and beside it
+  ``[model.encoder]``: :class:`EncoderSource`, where a recurrent network's first weights come from;
 - ``[corpora]``: :class:`CorporaConfig`; ``[training]``: :class:`TrainingConfig`, with its parts
   ``[training.optimizer]`` and ``[training.schedule]``; ``[labels]``: :class:`LabelsConfig`;
 - ``[parser]``: :class:`ParserSource`, the parser that the pipeline gets;
@@ -173,7 +174,8 @@ class TrainingConfig:
     metric: str = "root.accuracy"
     """The dev figure that chooses the weights: ``root`` or ``nodes``, a dot, then ``accuracy``,
     ``accuracy_2``, ``accuracy_5`` or ``macro_f1``; of a parser ``bracket_f1`` or ``exact_match``; all in
-    percent. Of a language model ``perplexity`` or ``bits_per_character``."""
+    percent. Several of a classifier's, joined by ``+``, stand for their mean, as in
+    ``root.accuracy_5+root.accuracy_2``. Of a language model ``perplexity`` or ``bits_per_character``."""
     batch_size: int = 25
     """Texts a step; a tree of a treebank is a text."""
     eval_batch_size: int = 256
@@ -227,11 +229,11 @@ class TrainingConfig:
         if isinstance(self.class_weights, tuple):
             right = min(self.class_weights, default=-1) >= 0 < sum(self.class_weights)
             _check(right, "class_weights", list(self.class_weights), "numbers from 0 up, not all 0")
-        place, _, figure = self.metric.partition(".")
-        well_formed = place in ("root", "nodes") and re.fullmatch(r"accuracy(_\d+)?|macro_f1", figure)
+        one = r"(root|nodes)\.(accuracy(_\d+)?|macro_f1)"
+        well_formed = re.fullmatch(rf"{one}(\+{one})*", self.metric)
         expected = (
-            f"root. or nodes. and accuracy, accuracy_N or macro_f1, or one of {', '.join(METRICS)}; "
-            "say 'root.accuracy_5'"
+            f"root. or nodes. and accuracy, accuracy_N or macro_f1, several joined by +, or one of "
+            f"{', '.join(METRICS)}; say 'root.accuracy_5'"
         )
         _check(bool(well_formed) or self.metric in METRICS, "metric", self.metric, expected)
 
@@ -281,6 +283,27 @@ class ParserSource:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderSource:
+    """``[model.encoder]`` of a recurrent network: its cells begin as those of a language model.
+
+    See :func:`treesent.nn.pretrained.copy_cells`.
+    """
+
+    init: str
+    """What ``treesent train`` wrote of a model of words that reads from left to right; trained on the same
+    ``[vectors]``."""
+    init_backward: str | None = None
+    """The same of one that reads from right to left, for a network of two directions."""
+    learn_rate: float = 1.0
+    """Share of the learning rate that those cells get (Howard and Ruder 2018, 3.2: discriminative
+    fine-tuning)."""
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that makes no sense."""
+        _check(0 < self.learn_rate <= 1, "learn_rate", self.learn_rate, "above 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A recipe that has been read and checked; paths in it are absolute."""
 
@@ -293,6 +316,7 @@ class Recipe:
     """None where the data name the classes."""
     parser: str | None = None
     """The file of the parser."""
+    encoder: EncoderSource | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the recipe as plain values, defaults filled in."""
@@ -351,6 +375,8 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
     if corpora.reparse and parser is None:
         raise RecipeError("corpora.reparse is true, but there is no section [parser]; add it with a path")
     vectors = _absolute(config.get("vectors", {}), path)
+    model = dict(config["model"])
+    encoder = _encoder(model, path)
     train, dev = (tuple(find_corpus(file, path) for file in corpora.files(name)) for name in CORPORA)
     train_heads, dev_heads = (
         tuple(find_file(file, path) for file in corpora.files(f"{name}_heads")) for name in CORPORA
@@ -366,12 +392,22 @@ def _checked(config: Mapping[str, Any], path: Path) -> Recipe:
         raise RecipeError("labels.polarity is given without labels.names; name the classes in its order")
     return Recipe(
         vectors=vectors,
-        model=dict(config["model"]),
+        model=model,
         corpora=corpora,
         training=training,
         labels=classes if named else None,
         parser=None if parser is None else find_file(parser.path, path),
+        encoder=encoder,
     )
+
+
+def _encoder(model: dict[str, Any], path: Path) -> EncoderSource | None:
+    """Take ``[model.encoder]`` out of the model's block; what is no section is a setting of the network."""
+    if not isinstance(model.get("encoder"), Mapping):
+        return None
+    source = read_section(EncoderSource, model.pop("encoder"), "model.encoder")
+    backward = None if source.init_backward is None else find_file(source.init_backward, path)
+    return replace(source, init=find_file(source.init, path), init_backward=backward)
 
 
 def is_labelled(corpus: str) -> bool:
