@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from treesent.errors import TreesentError
 
-COMMANDS = ("show", "score", "train", "curves", "evaluate", "trees", "vectors", "project")
+COMMANDS = ("show", "score", "train", "curves", "attention", "evaluate", "trees", "vectors", "project")
 
 
 class _Group(TyperGroup):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from treesent.architectures import KEY, network_config
-from treesent.train import classifier, parser
+from treesent.train import classifier, encoder_decoder, parser
 from treesent.train.run import Run, Trained
 
 
@@ -24,6 +24,7 @@ class Kind:
 CLASSIFIER = Kind(network_config, classifier.train)
 KINDS: Mapping[str, Kind] = {
     parser.NAME: Kind(parser.parser_config, parser.train),
+    encoder_decoder.NAME: Kind(encoder_decoder.encoder_decoder_config, encoder_decoder.train),
 }
 
 
