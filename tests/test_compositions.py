@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from strategies import heads, structures
 
 from treesent.errors import ModelError
-from treesent.nn.attention import segment_softmax
 from treesent.nn.batch import ForestBatch
 from treesent.nn.child_sum import ChildSumConfig
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.levels import scan
+from treesent.nn.node_attention import segment_softmax
 from treesent.nn.recursive import build, node_loss
 from treesent.nn.recursive_net import RecursiveNetConfig
 from treesent.nn.rntn import RNTNConfig

@@ -23,6 +23,7 @@ ROWS = [
     ["training"],
     ["component"],
     [
+        "attention",
         "scoring",
         "evaluation",
         "curves",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from treesent.vectors.table import FILE, VectorTable
 if TYPE_CHECKING:
     import torch
 
-    from treesent.nn.parser import DistanceParser
+    from treesent.nn.parsers import Parser
 
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
@@ -48,12 +48,17 @@ class SentimentModel:
     table: VectorTable
     labels: tuple[str, ...]
     polarity: tuple[float, ...] | None
-    parser: "DistanceParser | None" = None
+    parser: "Parser | None" = None
 
     @property
     def n_classes(self) -> int:
         """How many classes there are."""
         return len(self.labels)
+
+    @property
+    def parsed(self) -> 'Literal["learned", "seq2seq"] | None':
+        """What trees of the model's own parser are called; None where it has none."""
+        return None if self.parser is None else self.parser.trees
 
 
 def default_labels(n_classes: int) -> tuple[str, ...]:
@@ -116,7 +121,7 @@ def load_model(folder: str | Path) -> SentimentModel:
     """
     from treesent.architectures import build_network, weights_from_bytes
     from treesent.nn.embedding import VectorEmbedding
-    from treesent.nn.parser import DistanceParser
+    from treesent.nn.parsers import load_parser
 
     folder = Path(folder)
     config = _read_config(folder)
@@ -126,7 +131,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         embedding = VectorEmbedding(table.matrix, table.scale)
         network = build_network(config["model"], table.width, len(config["labels"]), embedding)
         weights_from_bytes(network, (folder / WEIGHTS).read_bytes())
-        parser = DistanceParser.load(folder / PARSER) if PARSER in config["files"] else None
+        parser = load_parser(folder / PARSER) if PARSER in config["files"] else None
         if parser is not None and parser.width != table.width:
             raise ModelError(f"the parser reads vectors of width {parser.width}, the table has {table.width}")
     except TreesentError as error:

@@ -97,7 +97,7 @@ def _grow(
 ) -> Iterator[list[Tree]]:
     """Make the trees of a batch; its Docs may have trees from different sources."""
     model = component.trained if component is not None else None
-    parsing = model is not None and model.parser is not None
+    parsing = None if model is None else model.parsed
     filled = [doc for doc in docs if len(doc)]
     sources = [source_of(doc, trees, parsing) for doc in filled]
     found: dict[int, list[Tree]] = {}
@@ -105,7 +105,7 @@ def _grow(
         if source == "right-branching" and trees == "auto":
             warnings.warn(CHAIN_WARNING, stacklevel=2)
         members = [doc for doc, its in zip(filled, sources, strict=True) if its == source]
-        if source == "learned" and component is not None:
+        if source in ("learned", "seq2seq") and component is not None:
             batch = component.predictor.read(members)
         else:
             batch = _read(members, split)
@@ -117,7 +117,7 @@ def _grow(
 
 
 def _read(docs: list[Doc], split: SentenceSplitter) -> Batch:
-    """Read Docs as arrays, with sentences but without vectors, which only a learned parser looks at."""
+    """Read Docs as arrays, with sentences but without vectors, which only a model's parser looks at."""
     tokens = Tokens.of(docs)
     starts = split(tokens) if tokens.open.any() else tokens.starts
     none = Lookup(np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.bool_))

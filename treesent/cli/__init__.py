@@ -13,7 +13,19 @@ from typer.core import TyperGroup
 
 from treesent.errors import TreesentError
 
-COMMANDS = ("show", "score", "train", "curves", "evaluate", "trees", "vectors", "project", "sample", "rank")
+COMMANDS = (
+    "show",
+    "score",
+    "train",
+    "curves",
+    "attention",
+    "evaluate",
+    "trees",
+    "vectors",
+    "project",
+    "sample",
+    "rank",
+)
 
 
 class _Group(TyperGroup):

@@ -19,6 +19,7 @@ class Source(StrEnum):
     constituency = "constituency"
     dependency = "dependency"
     learned = "learned"
+    seq2seq = "seq2seq"
     right_branching = "right-branching"
 
 

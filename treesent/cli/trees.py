@@ -29,6 +29,7 @@ class From(StrEnum):
     constituency = "constituency"
     dependency = "dependency"
     learned = "learned"
+    seq2seq = "seq2seq"
     right_branching = "right-branching"
 
 

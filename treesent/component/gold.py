@@ -184,9 +184,7 @@ def _structure(predictor: Predictor, whole: Batch, spans: Spans) -> Structure:
 
 
 def _pipeline_trees(predictor: Predictor, whole: Batch) -> Structure:
-    sources = {
-        source_of(doc, predictor.trees, predictor.model.parser is not None) for doc in whole.docs if len(doc)
-    }
+    sources = {source_of(doc, predictor.trees, predictor.model.parsed) for doc in whole.docs if len(doc)}
     if len(sources) != 1:
         raise DataError(
             f"one batch of examples takes its trees from {sorted(sources)}: set trees to one of them"

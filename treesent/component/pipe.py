@@ -61,8 +61,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         :param model: an untrained network, from a ``[components.treesent.model]`` block.
         :param pretrained: without ``model``, the pipeline whose network this is: a name or a folder. None for
             one that ``from_disk`` or ``from_bytes`` will bring.
-        :param trees: where trees come from: ``auto``, ``constituency``, ``dependency``, ``learned`` or
-            ``right-branching``.
+        :param trees: where trees come from: ``auto``, ``constituency``, ``dependency``, ``learned``,
+            ``seq2seq`` or ``right-branching``.
         :param aggregate: how sentences make the document's sentiment: ``mean``, ``words``, ``strongest`` or
             ``last``.
         :param scorer: what ``nlp.evaluate`` calls.

@@ -66,7 +66,7 @@ class Predictor:
         """Score Docs without changing them."""
         by_source: dict[Source, list[int]] = {}
         for place, doc in enumerate(docs):
-            source = source_of(doc, self.trees, self.model.parser is not None)
+            source = source_of(doc, self.trees, self.model.parsed)
             by_source.setdefault(source, []).append(place)
         found: dict[int, Prediction] = {}
         for source, places in by_source.items():

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from treesent.pipeline_io import SentimentModel
 
-Source = Literal["constituency", "dependency", "learned", "right-branching"]
-Trees = Literal["auto", "constituency", "dependency", "learned", "right-branching"]
+Source = Literal["constituency", "dependency", "learned", "seq2seq", "right-branching"]
+Trees = Literal["auto", "constituency", "dependency", "learned", "seq2seq", "right-branching"]
 
 CHAIN_WARNING = (
     "treesent has neither a parse nor a parser of its own here, so every sentence gets a right-branching "
@@ -37,12 +37,13 @@ def check_trees(name: str) -> "Trees":
     return name  # type: ignore[return-value]
 
 
-def source_of(doc: "Doc", trees: "Trees", parser: bool) -> "Source":
+def source_of(doc: "Doc", trees: "Trees", parser: "Source | None") -> "Source":
     """Which source the trees of a Doc come from.
 
     :param trees: the source that the config names, or ``auto``: benepar's constituents, else a dependency
-        parse, else the learned parser, else right-branching trees.
-    :param parser: whether the model has a parser of its own.
+        parse, else the model's own parser, else right-branching trees.
+    :param parser: what the trees of the model's own parser are called, ``learned`` or ``seq2seq``; None where
+        it has none.
     :raises TreesentError: where the Doc lacks what the config asks for.
     """
     if trees == "auto":
@@ -50,7 +51,7 @@ def source_of(doc: "Doc", trees: "Trees", parser: bool) -> "Source":
             return "constituency"
         if doc.has_annotation("DEP"):
             return "dependency"
-        return "learned" if parser else "right-branching"
+        return parser or "right-branching"
     if trees == "constituency" and len(doc) and not constituency.has_constituents(doc):
         raise TreesentError("trees = 'constituency' needs benepar before treesent; or say trees = 'auto'")
     if trees == "dependency" and len(doc) and not doc.has_annotation("DEP"):
@@ -58,8 +59,9 @@ def source_of(doc: "Doc", trees: "Trees", parser: bool) -> "Source":
             "trees = 'dependency' needs a dependency parser before treesent, and this pipeline has none "
             "(or it is disabled): load one (spacy.load('en_core_web_sm')), or say trees = 'auto'"
         )
-    if trees == "learned" and not parser:
-        raise ModelError("trees = 'learned', but the model has no parser of its own: say trees = 'auto'")
+    if trees in ("learned", "seq2seq") and trees != parser:
+        own = "no parser of its own" if parser is None else f"a parser of its own for trees = {parser!r}"
+        raise ModelError(f"trees = {trees!r}, but the model has {own}: say trees = 'auto'")
     return trees
 
 
@@ -85,7 +87,7 @@ def structure_of(batch: Batch, source: "Source", model: "SentimentModel | None")
     """The trees of a batch's sentences.
 
     :param source: where from.
-    :param model: whose parser makes them, for ``learned``; other sources need none.
+    :param model: whose parser makes them, for ``learned`` and ``seq2seq``; other sources need none.
     """
     sentences = batch.sentences
     if source == "right-branching" or not len(sentences.lengths):

@@ -40,6 +40,8 @@ class Cell(nn.Module):
     """Blocks of the matrices."""
     memories: ClassVar[int] = 1
     """States that a step hands to the next, the output included."""
+    plain: ClassVar[bool] = True
+    """Whether a step uses its gates and the recurrent weights as ``gates + seen @ recurrent`` only."""
     record: bool
     """Keep the outputs of each step, with the gradients that reach them."""
     outputs: list[Tensor]
@@ -240,7 +242,7 @@ class Leaky(Cell):
     def step(self, gates: Tensor, seen: Tensor, state: State, recurrent: Tensor, number: int) -> State:
         """See :meth:`Cell.step`."""
         new = torch.addmm(gates, seen, recurrent).tanh()
-        return (torch.lerp(state[0], new, self.rates.to(new.dtype).expand_as(new)),)
+        return (torch.lerp(state[0].to(new.dtype), new, self.rates.to(new.dtype).expand_as(new)),)
 
 
 class Clockwork(Cell):
@@ -402,7 +404,7 @@ class CoupledLSTM(Cell):
     def step(self, gates: Tensor, seen: Tensor, state: State, recurrent: Tensor, number: int) -> State:
         """See :meth:`Cell.step`."""
         f, u, o = torch.addmm(gates, seen, recurrent).chunk(3, 1)
-        c = torch.lerp(u.tanh(), state[1], f.sigmoid())
+        c = torch.lerp(u.tanh(), state[1].to(u.dtype), f.sigmoid())
         return o.sigmoid() * c.tanh(), c
 
 
@@ -418,7 +420,7 @@ class GRU(FusedCell):
     :param generator: where the first weights come from.
     """
 
-    gates, torch_cell = 3, nn.GRU
+    gates, torch_cell, plain = 3, nn.GRU, False
 
     def project(self, inputs: Tensor) -> Tensor:
         """See :meth:`Cell.project`; the recurrent bias comes with the recurrent product."""
@@ -430,7 +432,7 @@ class GRU(FusedCell):
         both, n = torch.split(gates, parts, 1)
         other, below = torch.split(torch.addmm(self.kernel.bias_hh_l0, seen, recurrent), parts, 1)
         r, z = (both + other).sigmoid().chunk(2, 1)
-        return (torch.lerp(torch.addcmul(n, r, below).tanh(), state[0], z),)
+        return (torch.lerp(torch.addcmul(n, r, below).tanh(), state[0].to(z.dtype), z),)
 
 
 class MinimalGatedUnit(Cell):
@@ -445,11 +447,11 @@ class MinimalGatedUnit(Cell):
     :param generator: where the first weights come from.
     """
 
-    gates = 2
+    gates, plain = 2, False
 
     def step(self, gates: Tensor, seen: Tensor, state: State, recurrent: Tensor, number: int) -> State:
         """See :meth:`Cell.step`."""
         f, n = gates.chunk(2, 1)
         f = torch.addmm(f, seen, recurrent[:, : self.hidden]).sigmoid()
         n = torch.addmm(n, f * seen, recurrent[:, self.hidden :]).tanh()
-        return (torch.lerp(state[0], n, f),)
+        return (torch.lerp(state[0].to(n.dtype), n, f),)

@@ -15,6 +15,7 @@ import json
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -121,6 +122,9 @@ class DistanceParser(nn.Module):
     :param width: of the vectors.
     :param generator: where the first weights come from.
     """
+
+    trees: ClassVar[Literal["learned"]] = "learned"
+    """What its trees are called in a component's settings."""
 
     def __init__(self, config: ParserConfig, width: int, generator: torch.Generator | None = None) -> None:
         super().__init__()

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.errors import RecipeError
-from treesent.nn.attention import NodeAttention
 from treesent.nn.batch import ForestBatch
 from treesent.nn.checks import at_least, shares
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.encoder import ENCODERS, Encoder
 from treesent.nn.levels import Composition, weight_block
+from treesent.nn.node_attention import NodeAttention
 from treesent.nn.top_down import TopDown
 
 
@@ -38,7 +38,7 @@ class RecursiveConfig:
     :param top_down: width of the states of a second pass, from the root down, 0 for none: every node then
         knows what stands around it. See :class:`~treesent.nn.top_down.TopDown`.
     :param attention: width of the layer that weighs the nodes of a tree, 0 for none: the root's class then
-        follows from all of them. See :class:`~treesent.nn.attention.NodeAttention`.
+        follows from all of them. See :class:`~treesent.nn.node_attention.NodeAttention`.
     :raises RecipeError: a width or a rate makes no sense.
     """
 

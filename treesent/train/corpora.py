@@ -22,7 +22,7 @@ from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 
 if TYPE_CHECKING:
-    from treesent.nn.parser import DistanceParser
+    from treesent.nn.parsers import Parser
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -100,9 +100,7 @@ def held_out(n: int, share: float) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-def with_parser(
-    encoded: EncodedCorpus, part: Part, matrix: Float32, parser: "DistanceParser"
-) -> EncodedCorpus:
+def with_parser(encoded: EncodedCorpus, part: Part, matrix: Float32, parser: "Parser") -> EncodedCorpus:
     """Give the sentences of texts the trees of a parser; a treebank's own trees stay.
 
     :param encoded: the part's, its words as rows.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from treesent.architectures import KEY, network_config
-from treesent.train import classifier, language_model, parser
+from treesent.train import classifier, encoder_decoder, language_model, parser
 from treesent.train.run import Run, Trained
 
 
@@ -25,6 +25,7 @@ CLASSIFIER = Kind(network_config, classifier.train)
 KINDS: Mapping[str, Kind] = {
     language_model.NAME: Kind(language_model.language_model_config, language_model.train),
     parser.NAME: Kind(parser.parser_config, parser.train),
+    encoder_decoder.NAME: Kind(encoder_decoder.encoder_decoder_config, encoder_decoder.train),
 }
 
 

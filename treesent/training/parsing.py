@@ -14,6 +14,7 @@ from treesent.nn.chart import inside
 from treesent.nn.distance_loss import rank_loss, split_loss
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.parser import DistanceParser, SentenceBatch, grid, groups, span_scores
+from treesent.nn.parsers import Parser
 from treesent.training.bracket_score import BracketScores, score_brackets
 from treesent.training.recipe import TrainingConfig
 from treesent.training.task import Task
@@ -29,7 +30,7 @@ class ParserOnVectors(nn.Module):
     :param embedding: the vectors.
     """
 
-    def __init__(self, parser: DistanceParser, embedding: VectorEmbedding) -> None:
+    def __init__(self, parser: Parser, embedding: VectorEmbedding) -> None:
         super().__init__()
         self.parser, self.embedding = parser, embedding
 

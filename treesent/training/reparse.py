@@ -10,13 +10,13 @@ from treesent.errors import DataError
 from treesent.trees.structure import Structure
 
 if TYPE_CHECKING:
-    from treesent.nn.parser import DistanceParser
+    from treesent.nn.parsers import Parser
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 
-def reparsed(corpus: EncodedCorpus, matrix: Float32, parser: "DistanceParser") -> EncodedCorpus:
+def reparsed(corpus: EncodedCorpus, matrix: Float32, parser: "Parser") -> EncodedCorpus:
     """Parse a corpus's sentences; a constituent that its own trees have too keeps its label.
 
     :param corpus: any.

@@ -193,6 +193,23 @@ class Structure:
         return cls.from_splits(start, end, lengths)
 
     @classmethod
+    def from_leaves(cls, leaf: ArrayLike, lengths: ArrayLike) -> Structure:
+        """Make trees from which of their nodes, in post-order, are leaves: a tree as shifts and reductions.
+
+        :param leaf: of all trees. *Shape:* ``(n_nodes,)``
+        :param lengths: words of each sentence, at least 1. *Shape:* ``(n_trees,)``
+        :raises TreesentError: if these are no trees over so many words.
+        """
+        lengths, leaf = _checked(lengths), np.asarray(leaf, np.bool_)
+        offsets = run_offsets(2 * lengths - 1)
+        if len(leaf) != offsets[-1]:
+            raise TreesentError(
+                f"{len(leaf)} nodes for {lengths.sum()} words in {len(lengths)} sentences: there must be one "
+                f"less than twice the words in every sentence, {offsets[-1]} in all"
+            )
+        return cls(*layout(leaf, offsets), offsets)
+
+    @classmethod
     def from_splits(
         cls, start: ArrayLike, end: ArrayLike, lengths: ArrayLike, head: ArrayLike | None = None
     ) -> Structure:
@@ -283,27 +300,36 @@ class Structure:
         return cls.from_splits(start - 1 - pad, end + 1 - pad, lengths)
 
 
-def layout(leaf: NDArray[np.bool_]) -> tuple[Int32, Int32, Int32, Int32]:
-    """Give ``left``, ``right``, ``start`` and ``end`` of the tree that has leaves where ``leaf`` says.
+def layout(leaf: NDArray[np.bool_], offsets: Int64 | None = None) -> tuple[Int32, Int32, Int32, Int32]:
+    """Give ``left``, ``right``, ``start`` and ``end`` of the trees that have leaves where ``leaf`` says.
 
     In post-order a binary tree is a sum that gains one at a leaf and loses one at an inner node (which takes
     two and gives one); the left child of a node is the last node before it with the same sum.
 
     :param leaf: which nodes are leaves. *Shape:* ``(n_nodes,)``
+    :param offsets: where each tree begins, and where the last ends; None for one tree.
+        *Shape:* ``(n_trees + 1,)``
     :raises TreesentError: if no tree has its leaves there.
     """
-    total = np.cumsum(np.where(leaf, 1, -1))
-    if not len(leaf) or total.min() < 1 or total[-1] != 1:
+    if offsets is None:
+        offsets = run_offsets([len(leaf)])
+    sizes = np.diff(offsets)
+    tree = np.repeat(np.arange(len(sizes)), sizes)
+    total = np.cumsum(np.where(leaf, 1, -1)) - tree  # each tree before leaves one behind
+    roots = offsets[1:] - 1
+    if (sizes < 1).any() or total.min(initial=1) < 1 or (total[roots] != 1).any():
         raise TreesentError(
             f"{int(leaf.sum())} leaves among {len(leaf)} nodes are no binary tree in post-order: n words "
             "need n leaves and n - 1 inner nodes, each inner node after its two children"
         )
-    order = np.argsort(total, kind="stable")
+    order = np.lexsort((total, tree))
     sorted_leaf = leaf[order]
+    node = np.arange(len(leaf)) - offsets[tree]
     left = np.full(len(leaf), -1, np.int32)
-    left[order[1:]] = np.where(sorted_leaf[1:], -1, order[:-1])
-    right = np.where(leaf, -1, np.arange(-1, len(leaf) - 1)).astype(np.int32)
-    end = np.cumsum(leaf).astype(np.int32)
+    left[order[1:]] = np.where(sorted_leaf[1:], -1, node[order[:-1]])
+    right = np.where(leaf, -1, node - 1).astype(np.int32)
+    count = np.cumsum(leaf)
+    end = (count - run_offsets((sizes + 1) // 2)[tree]).astype(np.int32)
     start = np.empty(len(leaf), np.int32)
     first = np.maximum.accumulate(np.where(sorted_leaf, np.arange(len(leaf)), 0))
     start[order] = end[order[first]] - 1

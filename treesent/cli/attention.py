@@ -1,0 +1,34 @@
+"""``treesent attention``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def attention(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A pipeline, or what train seq2seq_parser wrote.")
+    ],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A sentence; - reads standard input.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A .png or .svg.")],
+    vectors: Annotated[
+        str | None,
+        typer.Option(help="Of a parser without a pipeline: its recipe's vectors. [en_treesent_sm]"),
+    ] = None,
+    pooling: Annotated[
+        bool, typer.Option("--pooling", help="Of a pipeline with both, show the classifier's.")
+    ] = False,
+) -> None:
+    """Draw what a model attends to in a sentence.
+
+    Of an encoder-decoder that parses: the words by the symbols of the tree that it writes. Of a recurrent
+    classifier that pools by attention: the words by their weights.
+    """
+    from treesent.attention import attention_map
+    from treesent.render.attention import check_picture, draw_attention
+
+    check_picture(output)
+    sentence = sys.stdin.read() if text == "-" else text
+    draw_attention(attention_map(model, sentence, vectors=vectors, pooling=pooling), output)

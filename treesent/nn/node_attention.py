@@ -1,0 +1,55 @@
+"""Attention over the nodes of a tree (Kokkinos and Potamianos 2017, arXiv:1701.01811)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from treesent.nn.batch import ForestBatch
+from treesent.nn.levels import weight_block
+
+
+class NodeAttention(nn.Module):
+    """``s = sum_i a_i h_i`` over all nodes of a tree, ``a = softmax_i(v' tanh(W h_i + b))``.
+
+    The sum takes the place of the root's state; other nodes keep theirs.
+
+    :param width: of the nodes' states.
+    :param hidden: of the layer that weighs them.
+    :param generator: where the first weights come from.
+    """
+
+    def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight_block(hidden, [width], generator))
+        self.bias = nn.Parameter(torch.zeros(hidden))
+        self.query = nn.Parameter(weight_block(1, [hidden], generator))
+
+    def forward(self, states: Tensor, batch: ForestBatch) -> Tensor:
+        """Replace the states of the roots.
+
+        :param states: in forest order. *Shape:* (n_nodes, width)
+        :param batch: the trees.
+        :return: *Shape:* (n_nodes, width)
+        """
+        score = functional.linear(torch.tanh(functional.linear(states, self.weight, self.bias)), self.query)
+        share = segment_softmax(score[:, 0].to(states.dtype), batch.tree, batch.n_trees)
+        total = states.new_zeros(batch.n_trees, states.shape[1])
+        total = total.index_add(0, batch.tree, share[:, None] * states)
+        return states.index_copy(0, batch.roots, total)
+
+
+def segment_softmax(score: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Softmax within each of several groups.
+
+    :param score: *Shape:* (n,)
+    :param segment: group of each. *Shape:* (n,)
+    :param n_segments: how many groups there are.
+    :return: *Shape:* (n,)
+    """
+    highest = score.detach().new_full((n_segments,), -torch.inf)
+    highest = highest.scatter_reduce(0, segment, score.detach(), "amax")
+    power = torch.exp(score - highest.index_select(0, segment))
+    total = power.new_zeros(n_segments).index_add(0, segment, power)
+    return power / total.index_select(0, segment)
