@@ -11,11 +11,10 @@ function of the word alone, done once per distinct word.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -23,15 +22,15 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.errors import ModelError, TreesentError
+from treesent.errors import TreesentError
 from treesent.nn.batch import packing
 from treesent.nn.chart import depths
 from treesent.nn.checks import at_least, shares
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
+from treesent.nn.parser_file import load_parser, save_parser
 from treesent.nn.sru import BidirectionalSRU
-from treesent.paths import readable
 from treesent.trees.structure import Structure
 
 FORMAT = "treesent.parser.1"
@@ -221,12 +220,7 @@ class DistanceParser(nn.Module):
 
         :param path: the file, ``parser.safetensors`` in a pipeline's folder.
         """
-        from safetensors.torch import save_file
-
-        tensors = {name: t.detach().cpu().half().contiguous() for name, t in self.state_dict().items()}
-        config = json.dumps({"width": self.width, **asdict(self.config)})
-        save_file(tensors, path, {"format": FORMAT, "config": config})
-        readable(Path(path))
+        save_parser(self, path, FORMAT)
 
     @classmethod
     def load(cls, path: str | Path) -> DistanceParser:
@@ -235,23 +229,11 @@ class DistanceParser(nn.Module):
         :param path: the file.
         :raises ModelError: it is missing, damaged or no parser of this version.
         """
-        from safetensors import SafetensorError, safe_open
 
-        path = Path(path)
-        if not path.is_file():
-            raise ModelError(f"{path}: there is no such file; train a parser with pipelines/parser.cfg")
-        try:
-            with safe_open(path, "pt") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            if header.get("format") != FORMAT:
-                raise ModelError(f"{path}: no parser of this version of treesent; train it again")
-            config = json.loads(header["config"])
-            parser = cls(width=config.pop("width"), config=ParserConfig(**config))
-            parser.load_state_dict(tensors)
-        except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
-            raise ModelError(f"{path}: cut short or damaged ({error}); copy or train it again") from error
-        return parser.eval()
+        def make(settings: dict[str, Any]) -> DistanceParser:
+            return cls(width=settings.pop("width"), config=ParserConfig(**settings))
+
+        return load_parser(path, FORMAT, make, "parser", "parser")
 
     def _drop(self, states: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
         if not self.training or not rate:

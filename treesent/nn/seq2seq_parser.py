@@ -11,24 +11,23 @@ come; the decoder itself sees neither a stack nor how many words are left.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from treesent.errors import ModelError, TreesentError
+from treesent.errors import TreesentError
 from treesent.nn.checks import at_least
 from treesent.nn.decoding import Written
 from treesent.nn.encoder_decoder import EncoderDecoder
 from treesent.nn.encoder_decoder_config import EncoderDecoderConfig
 from treesent.nn.packed import Packed
+from treesent.nn.parser_file import load_parser, save_parser
 from treesent.nn.search import Found, SearchConfig, search
-from treesent.paths import readable
 from treesent.trees.structure import Structure, run_offsets
 
 Int64 = NDArray[np.int64]
@@ -183,12 +182,7 @@ class Seq2SeqParser(nn.Module):
 
         :param path: the file.
         """
-        from safetensors.torch import save_file
-
-        tensors = {name: t.detach().cpu().half().contiguous() for name, t in self.state_dict().items()}
-        config = json.dumps({"width": self.width, **asdict(self.config)})
-        save_file(tensors, path, {"format": FORMAT, "config": config})
-        readable(Path(path))
+        save_parser(self, path, FORMAT)
 
     @classmethod
     def load(cls, path: str | Path) -> Seq2SeqParser:
@@ -197,24 +191,12 @@ class Seq2SeqParser(nn.Module):
         :param path: the file.
         :raises ModelError: it is missing, damaged or no parser of this version.
         """
-        from safetensors import SafetensorError, safe_open
 
-        path = Path(path)
-        if not path.is_file():
-            raise ModelError(f"{path}: there is no such file; train one with pipelines/seq2seq_parser.cfg")
-        try:
-            with safe_open(path, "pt") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            if header.get("format") != FORMAT:
-                raise ModelError(f"{path}: no encoder-decoder of this version of treesent; train it again")
-            config = json.loads(header["config"])
-            width, settings = config.pop("width"), SearchConfig(**config.pop("search"))
-            parser = cls(Seq2SeqParserConfig(**config, search=settings), width)
-            parser.load_state_dict(tensors)
-        except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
-            raise ModelError(f"{path}: cut short or damaged ({error}); copy or train it again") from error
-        return parser.eval()
+        def make(settings: dict[str, Any]) -> Seq2SeqParser:
+            width, found = settings.pop("width"), SearchConfig(**settings.pop("search"))
+            return cls(Seq2SeqParserConfig(**settings, search=found), width)
+
+        return load_parser(path, FORMAT, make, "encoder-decoder", "seq2seq_parser")
 
 
 def written(structure: Structure, words: Int64 | None, device: torch.device | str = "cpu") -> Written:
