@@ -16,7 +16,13 @@ from treesent.evaluation import evaluate_file
 from treesent.nn.parser import DistanceParser, ParserConfig
 from treesent.train import train
 from treesent.train.corpora import held_out, text_corpus
-from treesent.training.documents import class_weights, document_log_probs, shares
+from treesent.training.documents import (
+    class_weights,
+    document_log_probs,
+    normalised_product,
+    product_log_probs,
+    shares,
+)
 from treesent.vectors.table import VectorTable
 
 ROWS = [
@@ -100,7 +106,7 @@ def test_a_table_is_learned_by_heart_and_known_after_loading(folder, kind):
     assert report.root.to_dict() == trained.dev.root.to_dict()
 
 
-@pytest.mark.parametrize("aggregate", ["mean", "words", "last"])
+@pytest.mark.parametrize("aggregate", ["mean", "words", "last", "product"])
 def test_the_loss_is_that_of_what_the_component_says_of_the_text(folder, aggregate):
     overrides = {"training.aggregate": aggregate, "training.max_epochs": 2}
     trained = train(folder / "recipe.cfg", folder / "out", overrides=overrides)
@@ -119,7 +125,10 @@ def test_the_loss_is_that_of_what_the_component_says_of_the_text(folder, aggrega
     roots = torch.from_numpy(np.concatenate(sentences)).log()
     share = torch.from_numpy(shares(corpus.documents, corpus.structure.lengths, aggregate))
     of_tree = torch.from_numpy(corpus.documents.of_tree)
-    together = document_log_probs(roots, of_tree, share, len(ROWS)).exp().numpy()
+    if aggregate == "product":
+        together = product_log_probs(roots, of_tree, len(ROWS)).exp().numpy()
+    else:
+        together = document_log_probs(roots, of_tree, share, len(ROWS)).exp().numpy()
     np.testing.assert_allclose(together, probs, atol=1e-5)
     np.testing.assert_array_equal(corpus.documents.target >= 0, [True, True, False, False, False, True])
     assert (corpus.label >= 0).sum() == 3
@@ -137,6 +146,18 @@ def test_the_gradient_of_a_text_that_is_torn_stays_finite():
     assert torch.autograd.gradcheck(
         lambda x: document_log_probs(x.log_softmax(1), torch.tensor([0, 0, 1]), shares_of, 2), single
     )
+
+
+def test_a_product_of_sentences_is_theirs_multiplied_and_nobodys_veto():
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet(np.ones(3), 7).astype(np.float32)
+    found = normalised_product(probs, np.array([0, 1, 4]))
+    expected = np.stack([probs[0], probs[1:4].prod(0), probs[4:].prod(0)])
+    np.testing.assert_allclose(found, expected / expected.sum(1, keepdims=True), rtol=1e-4)
+    many = np.tile(np.array([[0.3, 0.7]], np.float32), (5000, 1))
+    np.testing.assert_array_equal(normalised_product(many, np.zeros(1, np.int64)), [[0, 1]])
+    torn = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+    np.testing.assert_allclose(normalised_product(torn, np.zeros(1, np.int64)), [[0.5, 0.5]])
 
 
 def test_without_a_parser_there_is_a_warning_and_chains(folder):

@@ -99,6 +99,7 @@ def test_a_documents_sentiment_is_put_together_from_its_sentences(aggregate):
         "words": words @ probs / words.sum(),
         "strongest": probs[np.argmax(polarity)],
         "last": probs[-1],
+        "product": probs.prod(0) / probs.prod(0).sum(),
     }[aggregate]
     assert np.allclose(doc._.sentiment.probs, expected, atol=1e-6)
     assert doc[:]._.sentiment == doc._.sentiment

@@ -63,8 +63,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
             one that ``from_disk`` or ``from_bytes`` will bring.
         :param trees: where trees come from: ``auto``, ``constituency``, ``dependency``, ``learned``,
             ``seq2seq`` or ``right-branching``.
-        :param aggregate: how sentences make the document's sentiment: ``mean``, ``words``, ``strongest`` or
-            ``last``.
+        :param aggregate: how sentences make the document's sentiment: ``mean``, ``words``, ``strongest``,
+            ``last`` or ``product``.
         :param scorer: what ``nlp.evaluate`` calls.
         :raises TreesentError: where one of these makes no sense, or there is no such pipeline.
         """

@@ -11,6 +11,7 @@ import numpy as np
 from treesent.component import record as store
 from treesent.component.record import Float32, Record
 from treesent.errors import TreesentError
+from treesent.training.documents import normalised_product
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
@@ -105,14 +106,20 @@ def _last(probs: Float32, polarity: Float32, lengths: Float32) -> Float32:
     return np.asarray(probs[-1])
 
 
+def _product(probs: Float32, polarity: Float32, lengths: Float32) -> Float32:
+    return normalised_product(probs, np.zeros(1, np.int64))[0]
+
+
 #: How sentences make the sentiment of a text. ``mean``: each sentence counts the same; ``words``: each word
 #: does; ``strongest``: the sentence whose polarity is furthest from 0; ``last``: the last sentence, where
-#: reviews like to conclude.
+#: reviews like to conclude; ``product``: their probabilities are multiplied, so that what they say adds up, for
+#: a model that learned to be put together so.
 AGGREGATES: Mapping[str, Callable[[Float32, Float32, Float32], Float32]] = {
     "mean": _mean,
     "words": _words,
     "strongest": _strongest,
     "last": _last,
+    "product": _product,
 }
 
 

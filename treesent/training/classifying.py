@@ -12,7 +12,7 @@ from torch.nn import functional
 from treesent.data.batches import EncodedCorpus, in_order
 from treesent.nn.batch import ForestBatch
 from treesent.nn.recursive import node_loss
-from treesent.training.documents import Aggregate, document_log_probs, score_corpus, shares
+from treesent.training.documents import Aggregate, document_log_probs, product_log_probs, score_corpus, shares
 from treesent.training.evaluation import predict
 from treesent.training.metrics import TreeScores
 from treesent.training.recipe import TrainingConfig
@@ -132,13 +132,19 @@ class Data(Task):
         if texts is None:
             return node_loss(logits, forest.label, self._node_weight(forest, config))
         roots = logits.index_select(0, forest.roots).float().log_softmax(1)
-        log_probs = document_log_probs(roots, texts.document, texts.share, len(texts.target))
+        log_probs = self._together(roots, texts)
         nodes, texts_weight = self._both(batch, config)
         losses = functional.cross_entropy(logits.float(), forest.label, ignore_index=-1, reduction="none")
         text_losses = functional.nll_loss(log_probs, texts.target, ignore_index=-1, reduction="none")
         total = nodes.sum() + texts_weight.sum()
         tiny = torch.finfo(torch.float32).tiny
         return ((losses * nodes).sum() + (text_losses * texts_weight).sum()) / total.clamp(min=tiny)
+
+    def _together(self, roots: Tensor, texts: Texts) -> Tensor:
+        """Log-probabilities of the texts from those of their sentences."""
+        if self.aggregate == "product":
+            return product_log_probs(roots, texts.document, len(texts.target))
+        return document_log_probs(roots, texts.document, texts.share, len(texts.target))
 
     def weight(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
         """How many labels a batch has, each with its weight.

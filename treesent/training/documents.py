@@ -1,8 +1,8 @@
 """Texts of several sentences: their class follows from those of the sentences, as in the component.
 
-A text's class probabilities are a weighted mean of those of its sentences' roots
-(:data:`treesent.component.sentiment.AGGREGATES`), so the loss of a text is that of the mean. All of a batch
-is one segment mean over its roots.
+A text's class probabilities are a weighted mean of those of its sentences' roots, or their product
+(:data:`treesent.component.sentiment.AGGREGATES`), and the loss of a text is that of what comes out. All of a
+batch is one segment sum over its roots.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
-Aggregate = Literal["mean", "words", "last"]
+Aggregate = Literal["mean", "words", "last", "product"]
 
 
 def shares(documents: Documents, lengths: Int64, aggregate: Aggregate) -> Float32:
-    """Give how much each sentence counts in its text; those of a text sum to 1.
+    """Give how much each sentence counts in the mean of its text; those of a text sum to 1.
 
     :param documents: the texts.
     :param lengths: words of each sentence. *Shape:* ``(n_trees,)``.
-    :param aggregate: ``mean``, ``words`` or ``last``, as in the component.
+    :param aggregate: ``mean``, ``words`` or ``last``, as in the component; of a ``product`` nothing is used.
     :returns: *Shape:* ``(n_trees,)``.
     """
     weight = lengths.astype(np.float64) if aggregate == "words" else np.ones(len(lengths))
@@ -58,6 +58,32 @@ def document_log_probs(
     return top + total.log()
 
 
+def product_log_probs(log_probs: "Tensor", document: "Tensor", n_documents: int) -> "Tensor":
+    """Give the log-probabilities of texts: of each, the product of its sentences' probabilities (Hinton 2002).
+
+    :param log_probs: of the roots. *Shape:* ``(n_trees, n_classes)``.
+    :param document: the text of each root. *Shape:* ``(n_trees,)``.
+    :param n_documents: how many texts there are.
+    :returns: *Shape:* ``(n_documents, n_classes)``.
+    """
+    total = log_probs.new_zeros(n_documents, log_probs.shape[1]).index_add(0, document, log_probs)
+    return total.log_softmax(1)
+
+
+def normalised_product(probs: Float32, begins: Int64) -> Float32:
+    """Multiply the probabilities of the sentences of each text, and let those of a text sum to 1 again.
+
+    :param probs: of the sentences. *Shape:* ``(n_sentences, n_classes)``.
+    :param begins: the first sentence of each text. *Shape:* ``(n_documents,)``.
+    :returns: *Shape:* ``(n_documents, n_classes)``.
+    """
+    least = np.finfo(np.float32).tiny  # one sentence's zero is no veto over all others
+    logs = np.add.reduceat(np.log(np.maximum(probs, least), dtype=np.float64), begins)
+    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+    product: Float32 = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return product
+
+
 def score_corpus(
     probs: Float32, corpus: EncodedCorpus, polarity: Sequence[float] | None, aggregate: Aggregate = "mean"
 ) -> TreeScores:
@@ -73,8 +99,12 @@ def score_corpus(
     documents = corpus.documents
     if documents is None:
         return score_trees(probs, corpus.label, roots, polarity)
-    share = shares(documents, corpus.structure.lengths, aggregate)
-    texts = np.add.reduceat(probs[roots] * share[:, None], documents.offsets[:-1])
+    begins = documents.offsets[:-1]
+    if aggregate == "product":
+        texts = normalised_product(probs[roots], begins)
+    else:
+        share = shares(documents, corpus.structure.lengths, aggregate)
+        texts = np.add.reduceat(probs[roots] * share[:, None], begins)
     several = np.diff(documents.offsets) > 1
     label = np.where(several, documents.target, corpus.label[roots[documents.offsets[1:] - 1]])
     nodes = score(

@@ -201,7 +201,7 @@ class TrainingConfig:
     """Largest absolute value of one gradient; 0 for no limit."""
     root_weight: float = 1.0
     """How much more than another node a root, or a text, counts in the loss."""
-    aggregate: Literal["mean", "words", "last"] = "mean"
+    aggregate: Literal["mean", "words", "last", "product"] = "mean"
     """How a text's sentences make its class, in the loss and in the pipeline that is written."""
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None
     """How much each class counts in the loss: a number for each, or ``balanced`` for the inverse of how often
