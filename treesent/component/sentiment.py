@@ -112,8 +112,8 @@ def _product(probs: Float32, polarity: Float32, lengths: Float32) -> Float32:
 
 #: How sentences make the sentiment of a text. ``mean``: each sentence counts the same; ``words``: each word
 #: does; ``strongest``: the sentence whose polarity is furthest from 0; ``last``: the last sentence, where
-#: reviews like to conclude; ``product``: their probabilities are multiplied, so that what they say adds up, for
-#: a model that learned to be put together so.
+#: reviews like to conclude; ``product``: their probabilities are multiplied, so that what they say adds up,
+#: for a model that learned to be put together so.
 AGGREGATES: Mapping[str, Callable[[Float32, Float32, Float32], Float32]] = {
     "mean": _mean,
     "words": _words,

@@ -59,7 +59,7 @@ def document_log_probs(
 
 
 def product_log_probs(log_probs: "Tensor", document: "Tensor", n_documents: int) -> "Tensor":
-    """Give the log-probabilities of texts: of each, the product of its sentences' probabilities (Hinton 2002).
+    """Give the log-probabilities of texts: of each, that of the product of its sentences' (Hinton 2002).
 
     :param log_probs: of the roots. *Shape:* ``(n_trees, n_classes)``.
     :param document: the text of each root. *Shape:* ``(n_trees,)``.
