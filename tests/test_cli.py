@@ -103,6 +103,20 @@ def test_score_from_and_to_streams(fake):
     assert result.stdout.startswith("text,k,label,")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--device", "tpu"], "--device tpu: unknown; use auto, cpu, cuda, cuda:1 or mps"),
+        (["--device", "cuda:9"], "--device cuda:9: not on this machine"),
+        (["--device", "cuda", "--n-process", "2"], "one process drives a device"),
+    ],
+)
+def test_a_device_that_cannot_be_used(fake, tmp_path, options, message):
+    (tmp_path / "a.txt").write_text("fine\n")
+    result = CliRunner().invoke(app, ["score", str(tmp_path / "a.txt"), *options])
+    assert (result.exit_code, result.stdout) == (1, "") and message in result.stderr
+
+
 def test_a_reader_that_stops_early_is_no_error(tmp_path):
     (tmp_path / "a.txt").write_text("fine\n" * 20_000)
     script = (

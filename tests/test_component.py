@@ -334,6 +334,26 @@ def test_network_and_parser_are_on_one_device(monkeypatch):
     assert {each.device.type for each in model.parser.parameters()} == {"meta"}
 
 
+def test_a_component_moves_with_its_parser_and_says_the_same_when_it_is_back():
+    nlp = treesent.load()
+    expected, component = nlp(TEXTS[0])._.sentiment, nlp.get_pipe("treesent")
+    model = component.to(torch.device("cpu")).trained
+    assert nlp(TEXTS[0])._.sentiment == expected
+    component.to(torch.device("meta"))
+    assert component.predictor.shim.device.type == "meta"
+    assert {each.device.type for each in model.network.parameters()} == {"meta"}
+    assert {each.device.type for each in model.parser.parameters()} == {"meta"}
+
+
+@pytest.mark.cuda
+def test_a_gpu_says_what_the_processor_says():
+    nlp = treesent.load()
+    expected = [probs(doc) for doc in nlp.pipe(TEXTS)]
+    nlp.get_pipe("treesent").to(torch.device("cuda"))
+    for found, wanted in zip(nlp.pipe(TEXTS), expected, strict=True):
+        np.testing.assert_allclose(probs(found), wanted, atol=1e-4)
+
+
 def test_two_pipelines_do_not_meet():
     one, two = toy_nlp(5, seed=0), toy_nlp(2, seed=3)
     before = probs(one(TEXT))

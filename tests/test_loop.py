@@ -78,10 +78,15 @@ def same(a, b):
 
 @pytest.mark.parametrize("kind", ["adamw", "adagrad", "sgd"])
 @pytest.mark.parametrize("tune", [False, True])
-def test_a_handful_of_trees_is_learned_by_heart(kind, tune):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_handful_of_trees_is_learned_by_heart(kind, tune, precision):
     rate = {"adamw": 0.02, "adagrad": 0.1, "sgd": 1.0}[kind]
     config = dataclasses.replace(
-        FAST, max_epochs=60, tune_vectors=tune, optimizer=OptimizerConfig(kind, rate, momentum=0.5)
+        FAST,
+        max_epochs=60,
+        tune_vectors=tune,
+        precision=precision,
+        optimizer=OptimizerConfig(kind, rate, momentum=0.5),
     )
     model, data, working = setting(config, dropout=0)
     before = working.matrix.copy()
@@ -109,6 +114,18 @@ class Killed(BaseException):
     """Stands for a kill."""
 
 
+def stop_after(step):
+    """What writes checkpoints until a step is done, and is killed then."""
+    write_checkpoint = loop.write_checkpoint
+
+    def write(path, checkpoint):
+        write_checkpoint(path, checkpoint)
+        if checkpoint.values["progress"]["step"] >= step:
+            raise Killed
+
+    return write
+
+
 @pytest.mark.parametrize("tune", [False, True])
 @pytest.mark.parametrize("kind", ["adamw", "adagrad", "sgd"])
 @pytest.mark.parametrize("kill", [1, 4, 6, 8])
@@ -125,21 +142,12 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, kill, ki
     whole = fit(model, data, config, log=tmp_path / "whole.jsonl")
     expected = weights(model)
 
-    def until(step):
-        def write(path, checkpoint):
-            loop_write(path, checkpoint)
-            if checkpoint.values["progress"]["step"] >= step:
-                raise Killed
-
-        return write
-
-    loop_write = loop.write_checkpoint
     file, log = tmp_path / "run.safetensors", tmp_path / "log.jsonl"
     model, data, _ = setting(config)
-    monkeypatch.setattr(loop, "write_checkpoint", until(kill))
+    monkeypatch.setattr(loop, "write_checkpoint", stop_after(kill))
     with pytest.raises(Killed):
         fit(model, data, config, checkpoint=file, log=log)
-    monkeypatch.setattr(loop, "write_checkpoint", loop_write)
+    monkeypatch.undo()
     model, data, _ = setting(config)
     resumed = fit(model, data, config, checkpoint=file, resume=True, log=log)
     assert same(weights(model), expected)
@@ -151,6 +159,59 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, kill, ki
         ]
 
     assert lines(log) == lines(tmp_path / "whole.jsonl")
+
+
+def overflowing(model, until):
+    """Have the gradient of the softmax layer's bias overflow as often as the scale is above a limit."""
+    scales = []
+
+    def hook(gradient):
+        scale = float(gradient.abs().sum())
+        scales.append(scale)
+        return torch.full_like(gradient, float("inf")) if scale > until else gradient
+
+    model.bias.register_hook(hook)
+    return scales
+
+
+def test_a_step_that_overflows_is_skipped_and_the_loss_scaled_down(tmp_path):
+    learning = OptimizerConfig("sgd", 1.0)
+    config = dataclasses.replace(FAST, precision="float16", max_epochs=20, optimizer=learning)
+    model, data, _ = setting(config, dropout=0)
+    before, scales = weights(model), overflowing(model, 2000)
+    log = tmp_path / "log.jsonl"
+    fit(model, data, config, log=log, gradients=True)
+    steps = [record for record in map(json.loads, log.read_text().splitlines()) if "loss" in record]
+    skipped = [record["gradient_norm"] is None for record in steps]
+    assert skipped[0] and not all(skipped)
+    assert [scale > 2000 for scale in scales] == skipped
+    assert [None in record["layers"].values() for record in steps] == skipped
+    assert not same(weights(model), before)
+
+    model, data, _ = setting(config, dropout=0)
+    overflowing(model, -1)
+    with pytest.raises(TreesentError, match="gradient_norm is inf; lower training"):
+        fit(model, data, config)
+    assert same(weights(model), before)
+
+
+def test_the_scale_of_the_loss_goes_on_after_a_kill(tmp_path, monkeypatch):
+    config = dataclasses.replace(FAST, precision="float16", checkpoint_every=3)
+    ends = []
+    for resume in (False, True):
+        model, data, _ = setting(config)
+        overflowing(model, 2000)
+        file = tmp_path / "run.safetensors"
+        if resume:
+            monkeypatch.setattr(loop, "write_checkpoint", stop_after(3))
+            with pytest.raises(Killed):
+                fit(model, data, config, checkpoint=file)
+            monkeypatch.undo()
+            model, data, _ = setting(config)
+            overflowing(model, 2000)
+        ends.append((fit(model, data, config, checkpoint=file, resume=resume), weights(model)))
+    assert ends[0][0] == ends[1][0]
+    assert same(ends[0][1], ends[1][1])
 
 
 def test_a_run_is_not_resumed_with_other_settings(tmp_path):

@@ -115,8 +115,13 @@ class NetworkShim(PyTorchShim):
     Weights travel as safetensors: reading them never unpickles.
     """
 
-    def __init__(self, network: torch.nn.Module) -> None:
-        super().__init__(network, serialize_model=weights_to_bytes, deserialize_model=weights_from_bytes)
+    def __init__(self, network: torch.nn.Module, device: torch.device | None = None) -> None:
+        super().__init__(
+            network,
+            device=device,
+            serialize_model=weights_to_bytes,
+            deserialize_model=weights_from_bytes,
+        )
         network.eval()
 
     def predict(self, inputs: ArgsKwargs) -> Any:
@@ -189,9 +194,14 @@ def network_model(block: Block, network: torch.nn.Module | None = None) -> "Mode
     return model
 
 
-def attach(model: "Model[ForestBatch, Float32]", network: torch.nn.Module) -> NetworkShim:
-    """Put a network into a thinc model, in place of an earlier one."""
-    shim = NetworkShim(network)
+def attach(
+    model: "Model[ForestBatch, Float32]", network: torch.nn.Module, device: torch.device | None = None
+) -> NetworkShim:
+    """Put a network into a thinc model, in place of an earlier one.
+
+    :param device: where it runs; None for where spaCy's own models do.
+    """
+    shim = NetworkShim(network, device)
     model.shims[:] = [shim]
     return shim
 

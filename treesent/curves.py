@@ -162,7 +162,7 @@ def _gradients(axes: "Axes", log: Log) -> None:
     step = _column(log.steps, "step")
     names = list(dict.fromkeys(name for record in log.steps for name in record.get("layers", {})))
     for i, name in enumerate(names):
-        norms = np.array([record.get("layers", {}).get(name, np.nan) for record in log.steps])
+        norms = np.array([record.get("layers", {}).get(name) for record in log.steps], np.float64)
         style = ("-", "--", ":")[i // len(COLOURS) % 3]
         axes.plot(step, _smooth(norms), style, color=COLOURS[i % len(COLOURS)], linewidth=1.3, label=name)
     total = _smooth(_column(log.steps, "gradient_norm"))

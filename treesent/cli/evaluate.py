@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from treesent.cli.options import Device, Threads, open_pipeline
+
 if TYPE_CHECKING:
     from treesent.training.metrics import Scores
 
@@ -39,9 +41,8 @@ def evaluate(
     ] = Source.gold,
     quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Trees or texts scored together.")] = 256,
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
-    ] = 1,
+    threads: Threads = 1,
+    device: Device = "auto",
 ) -> None:
     """Measure a pipeline on bracketed trees, or on a table of texts and labels.
 
@@ -52,17 +53,12 @@ def evaluate(
     Binary accuracy (accuracy_2) leaves neutral labels out; a prediction is positive where the positive
     classes are together more probable than the negative ones.
     """
-    import torch
-
-    import treesent
     from treesent.evaluation import evaluate_file
 
-    if threads:
-        torch.set_num_threads(threads)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         report = evaluate_file(
-            treesent.load(model),
+            open_pipeline(model, threads, device),
             data,
             text_column=text_column,
             label_column=label_column,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from treesent.cli.options import Device, Threads, set_threads
+
 if TYPE_CHECKING:
     from treesent.ranking import Candidate, Ranked
 
@@ -50,10 +52,8 @@ def rank(
     ] = None,
     text_column: Annotated[str, typer.Option(help="The column of the texts.")] = "text",
     batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
-    ] = 1,
+    device: Device = "auto",
+    threads: Threads = 1,
 ) -> None:
     """Rank texts by how probable a language model finds them, the most probable first.
 
@@ -64,8 +64,6 @@ def rank(
     With --prefix, log_prob is that of the text given the prefix. A character model joins them as they are:
     end the prefix with a space where one belongs there.
     """
-    import torch
-
     from treesent.errors import DataError
     from treesent.language import load_language_model
     from treesent.ranking import rank as order
@@ -73,8 +71,7 @@ def rank(
     kind = _form(output, form)
     if output != "-" and not Path(output).parent.is_dir():
         raise DataError(f"{output}: no such folder: {Path(output).parent}; make it first")
-    if threads:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     candidates = list(_candidates(file, text_column))
     if not candidates:
         raise DataError(f"{file}: no text to rank; give one a line")

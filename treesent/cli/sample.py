@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from treesent.cli.options import Device, Threads, set_threads
+
 
 class Length(StrEnum):
     """How a model says where a text ends."""
@@ -37,10 +39,8 @@ def sample(
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON object a line: text, symbols, ended.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
-    ] = 1,
+    device: Device = "auto",
+    threads: Threads = 1,
 ) -> None:
     """Draw texts from a language model, symbol by symbol.
 
@@ -51,13 +51,10 @@ def sample(
     A text that was cut short ends with an ellipsis; line ends in a text are written as spaces (--json keeps
     them).
     """
-    import torch
-
     from treesent.language import load_language_model
     from treesent.language import sample as draw
 
-    if threads:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     wanted = None if length is None else length.value.replace("-", "_")
     texts = draw(
         load_language_model(model, device, length=wanted),

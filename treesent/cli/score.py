@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from treesent.cli.options import Device, Threads, open_pipeline
+from treesent.errors import TreesentError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from spacy.language import Language
 
     from treesent.scoring import ScoreOptions, ScoreSummary
 
@@ -84,9 +85,8 @@ def score(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     n_process: Annotated[int, typer.Option(min=1, help="Processes; pays where a parser is slow.")] = 1,
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
-    ] = 1,
+    threads: Threads = 1,
+    device: Device = "auto",
 ) -> None:
     """Score the texts of a table.
 
@@ -117,7 +117,7 @@ def score(
         resume=resume,
         n_process=n_process,
     )
-    summary = score_file(file, output, options, model=model, threads=threads)
+    summary = score_file(file, output, options, model=model, threads=threads, device=device)
     typer.echo(in_words(summary), err=True)
     if summary.rejected:
         raise typer.Exit(3)
@@ -130,6 +130,7 @@ def score_file(
     *,
     model: str = "en_treesent_sm",
     threads: int = 1,
+    device: str = "cpu",
 ) -> "ScoreSummary":
     """Load a pipeline and score a table with it, with a progress bar where standard error is a terminal.
 
@@ -139,30 +140,22 @@ def score_file(
     :param model: the pipeline.
     :param threads: of a tensor operation; 0 for torch's own choice. Trees are small, so that more than one
         costs more than it brings.
+    :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; several processes have the processor.
+    :raises treesent.errors.TreesentError: there is no such device here, or several processes should share one.
     """
     from treesent.scoring import check, score
 
     check(file, output, options)  # before the model is loaded, which takes seconds
-    nlp = load_pipeline(model, threads)
+    if options.n_process > 1:
+        if device not in ("auto", "cpu"):
+            raise TreesentError(
+                f"--device {device} with --n-process {options.n_process}: one process drives a device; "
+                "leave one of them out"
+            )
+        device = "cpu"
+    nlp = open_pipeline(model, threads, device)
     with ExitStack() as stack:
         return score(file, output, nlp, options, progress=_bar(stack))
-
-
-def load_pipeline(model: str, threads: int) -> "Language":
-    """Open a pipeline.
-
-    :param model: a folder or a packaged name.
-    :param threads: of a tensor operation; 0 for torch's own choice.
-    :raises treesent.errors.ModelError: no such pipeline.
-    """
-    import treesent
-
-    nlp = treesent.load(model)
-    if threads:
-        import torch
-
-        torch.set_num_threads(threads)
-    return nlp
 
 
 def in_words(summary: "ScoreSummary") -> str:

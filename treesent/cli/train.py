@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from treesent.cli.options import Device, Threads, set_threads
+
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Overrides of the recipe are options that the command does not know."""
 
@@ -21,10 +23,8 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop an interrupted run.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")
-    ] = 1,
+    device: Device = "auto",
+    threads: Threads = 1,
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JSON object a step, and one an epoch.")
     ] = None,
@@ -43,13 +43,10 @@ def train(
     (-- keeps torchrun from reading the options behind it).
     """
     overrides = parse_overrides(context.args)
-    import torch
-
     from treesent.train import train as run
     from treesent.training.processes import is_first, leave
 
-    if threads:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     output = output or Path("out") / Path(recipe).stem
     trained = run(
         recipe,

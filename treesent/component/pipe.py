@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import srsly
@@ -112,11 +112,19 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
     def trained(self, model: SentimentModel) -> None:
         self._take(model)
 
-    def _take(self, model: SentimentModel) -> None:
+    def to(self, device: torch.device) -> Self:
+        """Move what scores to a device; other components stay where spaCy has put them.
+
+        :param device: see :func:`treesent.training.device.choose_device`.
+        """
+        self._take(self.trained, device)
+        return self
+
+    def _take(self, model: SentimentModel, device: torch.device | None = None) -> None:
         pipeline_io.check_classes(model.labels, model.polarity)
         self.model.name = str(model.block[KEY])
         self.model.attrs["block"] = dict(model.block)
-        shim = attach(self.model, model.network)
+        shim = attach(self.model, model.network, device)
         if model.parser is not None:
             model.parser.to(shim.device)  # it reads the network's vectors
         self._predictor = Predictor(model, shim, self.trees, self.aggregate)

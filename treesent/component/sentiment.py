@@ -107,7 +107,7 @@ def _last(probs: Float32, polarity: Float32, lengths: Float32) -> Float32:
 
 
 def _product(probs: Float32, polarity: Float32, lengths: Float32) -> Float32:
-    return normalised_product(probs, np.zeros(1, np.int64))[0]
+    return np.asarray(normalised_product(probs, np.zeros(1, np.int64))[0])
 
 
 #: How sentences make the sentiment of a text. ``mean``: each sentence counts the same; ``words``: each word

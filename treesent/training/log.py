@@ -34,9 +34,9 @@ class Norms:
         return found
 
 
-def _short(value: float) -> float:
-    """Enough digits for a picture."""
-    return float(f"{value:.4g}")
+def _short(value: float) -> float | None:
+    """Enough digits for a picture; null, which JSON has, where a number is beyond float16."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 class StepLog:
@@ -47,14 +47,21 @@ class StepLog:
 
     EVERY = 50
     """Steps between two looks at the device."""
+    SKIPS = 30
+    """Steps in a row that may be skipped: each halves the scale of the loss, from 65,536 at first."""
 
-    def __init__(self, path: str | Path | None, step: int = 0, epochs: int = 0) -> None:
+    def __init__(
+        self, path: str | Path | None, step: int = 0, epochs: int = 0, may_skip: bool = False
+    ) -> None:
         """Open the log.
 
         :param path: the file, or None to write nothing.
         :param step: steps done already: lines of later ones are dropped, since those steps are run again.
         :param epochs: epochs done and evaluated already.
+        :param may_skip: a step whose gradient is not finite is skipped by who trains, as in float16; its
+            line has no norms.
         """
+        self._may_skip, self._skipped = may_skip, 0
         self._pending: list[tuple[dict[str, Any], Tensor, Tensor, Norms]] = []
         self._file: IO[str] | None = None
         if path is not None:
@@ -105,9 +112,11 @@ class StepLog:
         """
         pending, self._pending = self._pending, []
         for record, loss, norm, norms in pending:
-            figures = {"loss": float(loss), "gradient_norm": float(norm)}
+            figures: dict[str, float | None] = {"loss": float(loss), "gradient_norm": float(norm)}
+            if self._skips(float(norm)):
+                figures["gradient_norm"] = None
             for name, value in figures.items():
-                if not math.isfinite(value):
+                if value is not None and not math.isfinite(value):
                     raise TreesentError(
                         f"step {record['step']}: {name} is {value}; lower training.optimizer.learn_rate or "
                         "training.clip_norm"
@@ -115,6 +124,11 @@ class StepLog:
             self._write(record | figures | norms.to_dict())
         if self._file is not None:
             self._file.flush()
+
+    def _skips(self, norm: float) -> bool:
+        """Whether a step was skipped for its gradient, as now and then one may be."""
+        self._skipped = 0 if math.isfinite(norm) else self._skipped + 1
+        return self._may_skip and 0 < self._skipped <= self.SKIPS
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._file is not None:

@@ -88,7 +88,8 @@ def fit(
         run.restore(read_checkpoint(checkpoint))
     if not run.processes.first:
         checkpoint, log, report, progress_bar = None, None, None, False
-    with StepLog(log, run.progress.step, run.progress.epochs) as steps, _bar(run, progress_bar) as bar:
+    done, may_skip = (run.progress.step, run.progress.epochs), config.precision == "float16"
+    with StepLog(log, *done, may_skip) as steps, _bar(run, progress_bar) as bar:
         while run.progress.epochs < config.max_epochs and not run.out_of_patience():
             for batch in run.rest_of_epoch():
                 steps.step(*run.step(batch), run.norms)
@@ -143,6 +144,7 @@ class _Run:
         self.signature = {**signature, "training": asdict(config)}
         self.device = next(model.parameters()).device
         self.optimizers = build_optimizers(model, config.optimizer)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
         self.average = WeightAverage(model, config.average)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.generator = torch.Generator(self.device)
@@ -193,20 +195,25 @@ class _Run:
         set_rate(self.optimizers, factor)
         own = (self.processes.rank,) if self.processes.size > 1 else ()
         self.generator.manual_seed(stream(config.seed, 1, step, *own))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        reduced = config.precision != "float32"
+        kind = getattr(torch, config.precision) if reduced else None
+        with torch.autocast(self.device.type, kind, enabled=reduced):
             loss = self.lossy(batch, self.generator)
         if self.processes.size > 1:
             # Gradients are averaged over processes: scaled so, their mean is that of the whole batch.
             weight = self.data.weight(batch, config) * share.counts
             total = self.processes.sum(weight).clamp(min=torch.finfo(weight.dtype).tiny)
             loss = loss * (weight / total * self.processes.size)
-        loss.backward()
+        self.scaler.scale(loss).backward()
         self.processes.add_rows(self.parameters)
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
         self.norms = self._measure()
         norm = clip(self.parameters, config.clip_norm, config.clip_value)
         for optimizer in self.optimizers:
-            optimizer.step()
+            self.scaler.step(optimizer)
             optimizer.zero_grad()
+        self.scaler.update()
         self.average.update(step)
         if self.processes.size > 1:
             loss = self.processes.sum(loss) / self.processes.size
@@ -252,7 +259,11 @@ class _Run:
         tensors |= prefixed("best.", self.best) | prefixed("average.", self.average.state())
         tensors |= prefixed("task.", self.data.state())
         tensors["loss"] = self.loss
-        values: dict[str, Any] = {"progress": asdict(self.progress), "signature": self.signature}
+        values: dict[str, Any] = {
+            "progress": asdict(self.progress),
+            "signature": self.signature,
+            "scaler": self.scaler.state_dict(),
+        }
         for i, optimizer in enumerate(self.optimizers):
             state, plain = optimizer_state(optimizer)
             tensors |= prefixed(f"optimizer{i}.", state)
@@ -269,6 +280,7 @@ class _Run:
         for i, optimizer in enumerate(self.optimizers):
             name = f"optimizer{i}"
             restore_optimizer(optimizer, checkpoint.part(f"{name}."), checkpoint.values[name])
+        self.scaler.load_state_dict(checkpoint.values["scaler"])
         self.progress = Progress(**checkpoint.values["progress"])
 
 

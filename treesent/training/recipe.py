@@ -210,8 +210,10 @@ class TrainingConfig:
     """Share of the words of a batch whose vectors are replaced by zeros (Iyyer et al. 2015, 3.2)."""
     average: float = 0.0
     """Decay of a running average of the weights, 0.999 say; the average is what is evaluated and saved."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the matrix products: bfloat16 is fast where the processor knows it and slow where it does not."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the matrix products: bfloat16 is fast where the processor knows it and slow where it does not;
+    float16 is for GPUs without it, and scales the loss so that small gradients are not lost (Micikevicius et
+    al. 2018)."""
     checkpoint_every: int = 200
     """Steps between checkpoints; one is also written after each epoch."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

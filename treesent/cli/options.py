@@ -1,0 +1,43 @@
+"""What several commands share: where tensors are computed, and with how many threads."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Threads = Annotated[int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")]
+
+
+def set_threads(threads: int) -> None:
+    """Say how many threads a tensor operation has.
+
+    :param threads: how many; 0 for torch's own choice.
+    """
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def open_pipeline(model: str, threads: int, device: str) -> "Language":
+    """Open a pipeline to score with.
+
+    :param model: a folder or a packaged name.
+    :param threads: of a tensor operation; 0 for torch's own choice.
+    :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``, for treesent's components.
+    :raises treesent.errors.TreesentError: there is no such pipeline, or no such device here.
+    """
+    import treesent
+    from treesent.component.pipe import TreeSentiment
+    from treesent.training.device import choose_device
+
+    place = choose_device(device)
+    nlp = treesent.load(model)
+    for _, component in nlp.pipeline:
+        if isinstance(component, TreeSentiment):
+            component.to(place)
+    set_threads(threads)
+    return nlp
