@@ -9,8 +9,9 @@ from treesent.errors import RecipeError, TreesentError
 from treesent.nn import late
 from treesent.nn.decoding import Written
 from treesent.nn.encoder_decoder import EncoderDecoder
-from treesent.nn.encoder_decoder_config import CELLS, EncoderDecoderConfig
+from treesent.nn.encoder_decoder_config import EncoderDecoderConfig
 from treesent.nn.packed import Packed
+from treesent.nn.recurrent_configs import CELLS
 from treesent.nn.search import SearchConfig, search
 
 WIDTH, N_SYMBOLS, COPY, END = 6, 5, 1, 4

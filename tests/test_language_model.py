@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from tests.device_guard import DeviceGuard
 from treesent.errors import DataError, ModelError, RecipeError
-from treesent.nn.language_config import CELLS, LanguageModelConfig
+from treesent.nn.language_config import LanguageModelConfig
 from treesent.nn.language_model import CONFIG, VOCABULARY, WEIGHTS, LanguageModel
 from treesent.nn.ngrams import NgramEmbedding
+from treesent.nn.recurrent_configs import CELLS
 from treesent.nn.text_losses import text_losses
 from treesent.nn.vocabulary import END, UNKNOWN, Vocabulary
 from treesent.nn.windows import LSTMWindow, gather, run_window

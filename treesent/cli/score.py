@@ -141,7 +141,7 @@ def score_file(
     :param threads: of a tensor operation; 0 for torch's own choice. Trees are small, so that more than one
         costs more than it brings.
     :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; several processes have the processor.
-    :raises treesent.errors.TreesentError: there is no such device here, or several processes should share one.
+    :raises treesent.errors.TreesentError: no such device here, or one for several processes.
     """
     from treesent.scoring import check, score
 

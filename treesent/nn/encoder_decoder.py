@@ -19,10 +19,11 @@ from treesent.nn.attention import AdditiveAttention, Attention, Memory, Multipli
 from treesent.nn.cells import Cell
 from treesent.nn.decoding import DecoderState, Sentences, Written
 from treesent.nn.dropout import dropout_mask
-from treesent.nn.encoder_decoder_config import CELLS, EncoderDecoderConfig
+from treesent.nn.encoder_decoder_config import EncoderDecoderConfig
 from treesent.nn.late import LateGradient
 from treesent.nn.levels import weight_block
 from treesent.nn.packed import Packed
+from treesent.nn.recurrent_configs import CELLS
 from treesent.nn.unrolling import EncoderLayer, unroll
 
 
@@ -50,10 +51,10 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.width, self.n_symbols, self.copy = config, width, n_symbols, copy
-        kind = CELLS[config.cell]
+        reading, writing = (CELLS[config.cell](hidden=n) for n in (config.encoder_hidden, config.hidden))
         layers, below = [], width
         for directions in config.directions:
-            both = [kind(below, config.encoder_hidden, generator) for _ in range(directions)]
+            both = [reading.cell(below, generator) for _ in range(directions)]
             layers.append(EncoderLayer(both[0], both[1] if directions == 2 else None))
             below = directions * config.encoder_hidden
         self.encoder = nn.ModuleList(layers)
@@ -64,7 +65,7 @@ class EncoderDecoder(nn.Module):
             self.attention = MultiplicativeAttention(config.hidden, below, generator)
         context = 0 if self.attention is None else below
         widths = [config.embedding, *[config.hidden + context] * (config.decoder_layers - 1)]
-        self.decoder = nn.ModuleList(kind(width, config.hidden, generator) for width in widths)
+        self.decoder = nn.ModuleList(writing.cell(width, generator) for width in widths)
         first = self._cells()[0]
         feed = self.attention is not None and config.feed
         self.feed = (

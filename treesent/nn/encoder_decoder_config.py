@@ -6,27 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from treesent.errors import RecipeError
-from treesent.nn import cells
-from treesent.nn.cells import Cell
 from treesent.nn.checks import at_least, shares
-
-CELLS: dict[str, type[Cell]] = {
-    "rnn": cells.Elman,
-    "leaky": cells.Leaky,
-    "clockwork": cells.Clockwork,
-    "lstm": cells.LSTM,
-    "peephole_lstm": cells.PeepholeLSTM,
-    "coupled_lstm": cells.CoupledLSTM,
-    "gru": cells.GRU,
-    "minimal_gated_unit": cells.MinimalGatedUnit,
-}
+from treesent.nn.recurrent_configs import check_cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderDecoderConfig:
     """Settings of an encoder-decoder.
 
-    :param cell: of every layer, a cell of :mod:`treesent.nn.cells`.
+    :param cell: of every layer, one of :data:`~treesent.nn.recurrent_configs.CELLS`.
     :param encoder_hidden: width of the states of one direction of an encoder layer.
     :param encoder_layers: how many lie above each other.
     :param bidirectional: which encoder layers read from both ends: ``all``, the ``first`` (Wu et al.) or
@@ -72,8 +60,7 @@ class EncoderDecoderConfig:
         at_least(self, 1, "encoder_hidden", "encoder_layers", "hidden", "decoder_layers")
         at_least(self, 1, "attention_hidden", "embedding")
         at_least(self, 0, "residual")
-        if self.cell not in CELLS:
-            raise RecipeError(f"cell is {self.cell!r}; give one of {', '.join(map(repr, CELLS))}")
+        check_cell(self.cell)
         least = 3 if self.bidirectional == "first" else 2
         if 0 < self.residual < least:
             raise RecipeError(

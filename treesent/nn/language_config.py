@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from treesent.errors import RecipeError
-from treesent.nn import recurrent_configs as recurrent
 from treesent.nn.checks import at_least, shares
 from treesent.nn.lengths import LENGTHS, Length
-
-CELLS: Mapping[str, type[recurrent.RecurrentConfig]] = {
-    "rnn": recurrent.RNNConfig,
-    "leaky": recurrent.LeakyConfig,
-    "clockwork": recurrent.ClockworkConfig,
-    "lstm": recurrent.LSTMConfig,
-    "peephole_lstm": recurrent.PeepholeLSTMConfig,
-    "coupled_lstm": recurrent.CoupledLSTMConfig,
-    "gru": recurrent.GRUConfig,
-    "minimal_gated_unit": recurrent.MinimalGatedUnitConfig,
-}
+from treesent.nn.recurrent_configs import check_cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +21,7 @@ class LanguageModelConfig:
     :param least: how often a symbol of the vocabulary occurs in the texts to learn from.
     :param most: symbols of the vocabulary at most, the most frequent ones; 0 for all.
     :param backward: read and predict each text from its end.
-    :param cell: one of :data:`CELLS`.
+    :param cell: one of :data:`~treesent.nn.recurrent_configs.CELLS`.
     :param hidden: width of the states.
     :param layers: how many lie above each other.
     :param residual: add the input of each layer but the first to its output.
@@ -83,8 +71,7 @@ class LanguageModelConfig:
         at_least(self, 1, "least", "hidden", "layers", "embedding_width", "ngram_bits", "ngram_width")
         at_least(self, 0, "most", "output_recurrence")
         shares(self, "input_dropout", "recurrent_dropout", "layer_dropout", "output_dropout")
-        if self.cell not in CELLS:
-            raise RecipeError(f"cell is {self.cell!r}; give one of {', '.join(map(repr, CELLS))}")
+        check_cell(self.cell)
         if self.length not in LENGTHS:
             raise RecipeError(f"length is {self.length!r}; give one of {', '.join(map(repr, LENGTHS))}")
         self._check_recurrence()

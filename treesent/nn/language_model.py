@@ -16,12 +16,13 @@ from treesent.errors import ModelError, RecipeError, TreesentError
 from treesent.nn.cells import Cell, State
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.language_config import CELLS, LanguageModelConfig
+from treesent.nn.language_config import LanguageModelConfig
 from treesent.nn.lengths import Count, GoOn, without
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
 from treesent.nn.ngrams import NgramEmbedding
 from treesent.nn.output_recurrence import OutputRecurrence
+from treesent.nn.recurrent_configs import CELLS
 from treesent.nn.vocabulary import END, SPECIAL, UNKNOWN, Vocabulary
 from treesent.nn.windows import gather, run_window
 from treesent.paths import readable

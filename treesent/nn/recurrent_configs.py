@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -174,6 +175,29 @@ class MinimalGatedUnitConfig(RecurrentConfig):
     def cell(self, width: int, generator: torch.Generator | None) -> cells.Cell:
         """See :meth:`RecurrentConfig.cell`."""
         return cells.MinimalGatedUnit(width, self.hidden, generator)
+
+
+CELLS: Mapping[str, type[RecurrentConfig]] = {
+    "rnn": RNNConfig,
+    "leaky": LeakyConfig,
+    "clockwork": ClockworkConfig,
+    "lstm": LSTMConfig,
+    "peephole_lstm": PeepholeLSTMConfig,
+    "coupled_lstm": CoupledLSTMConfig,
+    "gru": GRUConfig,
+    "minimal_gated_unit": MinimalGatedUnitConfig,
+}
+"""Kinds of cell by the name that language models and encoder-decoders give them."""
+
+
+def check_cell(name: str) -> None:
+    """Refuse a cell that there is not.
+
+    :param name: as in a recipe.
+    :raises RecipeError: it is none of :data:`CELLS`.
+    """
+    if name not in CELLS:
+        raise RecipeError(f"cell is {name!r}; give one of {', '.join(map(repr, CELLS))}")
 
 
 def build(
