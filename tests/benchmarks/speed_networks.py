@@ -1,8 +1,9 @@
-"""Every recursive network beside a bidirectional torch.nn.LSTM of the same width over the same sentences.
+"""Every network beside a bidirectional torch.nn.LSTM of the same width over the same sentences.
 
 300-d vectors, float32, one thread, the treebank's dev trees: scoring in batches of 256, training in batches
-of 25 with a loss on every node (the LSTM has one on each sentence). The RNTN has width 30, since its tensor
-has the cube of it; the others 150. The share of sgemm counts the multiplications that a network really does.
+of 25 with a loss on every node (the LSTM has one on each sentence; a recurrent network reads every phrase).
+The RNTN has width 30, since its tensor has the cube of it; the others 150. The share of sgemm counts the
+multiplications that a network really does.
 """
 
 from dataclasses import replace
@@ -13,22 +14,30 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.benchmarks.speed_trees import CLASSES, SIZES, WIDTH, forest, parts, sequence, treebank, works_of
 from tests.benchmarks.timing import interleave, sgemm_rate, summary
+from treesent.architectures import KEY, build_network
 from treesent.nn.batch import ForestBatch
-from treesent.nn.child_sum import ChildSumConfig
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import RecursiveClassifier, RecursiveConfig, build, node_loss
-from treesent.nn.recursive_net import RecursiveNetConfig
-from treesent.nn.rntn import RNTNConfig
-from treesent.nn.tree_gru import TreeGRUConfig
-from treesent.nn.tree_lstm import TreeLSTMConfig
+from treesent.nn.recursive import node_loss
 
-NETWORKS: dict[str, RecursiveConfig] = {
-    "recursive net": RecursiveNetConfig(hidden=150),
-    "RNTN": RNTNConfig(hidden=30),
-    "Tree-GRU": TreeGRUConfig(hidden=150),
-    "N-ary Tree-LSTM": TreeLSTMConfig(hidden=150),
-    "Child-Sum Tree-LSTM": ChildSumConfig(hidden=150),
+BOTH = {"bidirectional": True}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "recursive net": {KEY: "treesent.RecursiveNet.v1"},
+    "RNTN": {KEY: "treesent.RNTN.v1", "hidden": 30},
+    "Tree-GRU": {KEY: "treesent.TreeGRU.v1"},
+    "N-ary Tree-LSTM": {KEY: "treesent.TreeLSTM.v1"},
+    "Child-Sum Tree-LSTM": {KEY: "treesent.ChildSumTreeLSTM.v1"},
+    "one-output RNN": {KEY: "treesent.RNN.v1"},
+    "leaky units": {KEY: "treesent.LeakyRNN.v1"},
+    "clockwork RNN": {KEY: "treesent.ClockworkRNN.v1"},
+    "one-output LSTM": {KEY: "treesent.LSTM.v1"},
+    "bidirectional LSTM": {KEY: "treesent.LSTM.v1", **BOTH},
+    "peephole LSTM": {KEY: "treesent.PeepholeLSTM.v1"},
+    "coupled LSTM": {KEY: "treesent.CoupledLSTM.v1"},
+    "bidirectional GRU": {KEY: "treesent.GRU.v1", **BOTH},
+    "minimal gated unit": {KEY: "treesent.MinimalGatedUnit.v1"},
+    "deep attention LSTM": {KEY: "treesent.LSTM.v1", **BOTH, "layers": 2, "pooling": "attention"},
 }
+NETWORKS = {name: {"hidden": 150, **block} for name, block in NETWORKS.items()}
 WANTED = {"RNTN": 0.5, "N-ary Tree-LSTM": 0.5}
 
 
@@ -42,14 +51,14 @@ def run(repeats: int) -> dict[str, Any]:
     except FileNotFoundError as error:
         return {"skipped": str(error)}
     rate, result = sgemm_rate(), {"trees": len(trees), "repeats": repeats}
-    for width in sorted({config.hidden for config in NETWORKS.values()}):
+    for width in sorted({block["hidden"] for block in NETWORKS.values()}):
         works = {f"torch.nn.LSTM {width}": sequence(trees, rows, table, width)}
         flops: dict[str, dict[str, float]] = {}
-        for name, config in NETWORKS.items():
-            if config.hidden != width:
+        for name, block in NETWORKS.items():
+            if block["hidden"] != width:
                 continue
-            network = build(config, WIDTH, CLASSES, VectorEmbedding(table))
-            heads = isinstance(config, ChildSumConfig)
+            network = build_network(block, WIDTH, CLASSES, VectorEmbedding(table))
+            heads = "ChildSum" in block[KEY]
 
             def batch(part: Any, heads: bool = heads) -> ForestBatch:
                 made = forest(trees, rows, part)
@@ -105,7 +114,7 @@ def with_heads(batch: ForestBatch) -> ForestBatch:
     return replace(batch, head=torch.ones(len(batch.children), dtype=torch.int64))
 
 
-def work(network: RecursiveClassifier, batches: list[ForestBatch], kind: str) -> float:
+def work(network: Any, batches: list[ForestBatch], kind: str) -> float:
     """Multiplications and additions in the matmuls of one pass."""
 
     def fused(rows: Any, weight: Any, *_: Any, **__: Any) -> int:
