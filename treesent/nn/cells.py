@@ -21,6 +21,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from treesent.errors import RecipeError
+from treesent.nn.late import LateGradient
 from treesent.nn.spans import Steps
 
 State = tuple[Tensor, ...]
@@ -72,14 +73,15 @@ class Cell(nn.Module):
         :param mask: of the states, the longest sequence first. *Shape:* (n_sequences, hidden)
         :return: the state after each row. *Shape:* (n_rows, hidden)
         """
-        gates = self.project(inputs)
-        if words is not None and torch.is_grad_enabled():
-            # One gather has one backward pass. Without gradients one a step takes less memory.
-            gates, words = gates.index_select(0, words), None
-        return self.run(gates, steps, words, mask)
+        return self.run(self.project(inputs), steps, words, mask)
 
     def run(
-        self, gates: Tensor, steps: Steps, words: Tensor | None = None, mask: Tensor | None = None
+        self,
+        gates: Tensor,
+        steps: Steps,
+        words: Tensor | None = None,
+        mask: Tensor | None = None,
+        state: State | None = None,
     ) -> Tensor:
         """Take the steps.
 
@@ -87,10 +89,18 @@ class Cell(nn.Module):
         :param steps: sequences at each step.
         :param words: see :meth:`forward`.
         :param mask: see :meth:`forward`.
+        :param state: before the first step, None for zeros. *Shape of each:* (n_sequences, hidden)
         :return: the state after each row. *Shape:* (n_rows, hidden)
         """
-        recurrent, outputs = self.matrix(), []
-        state: State = (gates.new_zeros(steps.sizes[0], self.hidden),) * self.memories
+        if words is not None and torch.is_grad_enabled():
+            # One gather has one backward pass. Without gradients one a step takes less memory.
+            gates, words = gates.index_select(0, words), None
+        late = LateGradient(self.matrix()) if self.plain else None
+        recurrent = self.matrix() if late is None else late.weight
+        gates = gates if late is None else late.tie(gates)
+        if state is None:
+            state = (gates.new_zeros(steps.sizes[0], self.hidden),) * self.memories
+        outputs = []
         # One split has one backward pass; a slice a step would have many.
         parts: tuple[Tensor, ...] = torch.split(gates if words is None else words, list(steps.sizes))
         for number, rows in enumerate(parts):
@@ -101,6 +111,8 @@ class Cell(nn.Module):
                 state = tuple(each[:n] for each in state)
                 mask = None if mask is None else mask[:n]
             seen = state[0] if mask is None else state[0] * mask
+            if late is not None:
+                late.saw(seen)
             state = self.step(part, seen, state, recurrent, number)
             outputs.append(state[0])
         if self.record and torch.is_grad_enabled():

@@ -20,11 +20,11 @@ from treesent.nn.cells import Cell
 from treesent.nn.decoding import DecoderState, Sentences, Written
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.encoder_decoder_config import EncoderDecoderConfig
+from treesent.nn.encoder_layer import EncoderLayer
 from treesent.nn.late import LateGradient
 from treesent.nn.levels import weight_block
 from treesent.nn.packed import Packed
 from treesent.nn.recurrent_configs import CELLS
-from treesent.nn.unrolling import EncoderLayer, unroll
 
 
 class EncoderDecoder(nn.Module):
@@ -115,7 +115,7 @@ class EncoderDecoder(nn.Module):
         for number, cell in enumerate(self._cells()[1:], 1):
             below = self._drop(states, self.config.layer_dropout, generator)
             read = below if contexts is None else torch.cat([below, contexts], 1)
-            states = unroll(cell, cell.project(read), packed.steps.sizes, state.layers[number])
+            states = cell.run(cell.project(read), packed.steps, state=state.layers[number])
             states = states + below if self._residual(number) else states
         return self._scores(states, contexts, generator)
 
@@ -179,17 +179,17 @@ class EncoderDecoder(nn.Module):
         self, gates: Tensor, packed: Packed, sentences: Sentences, state: DecoderState
     ) -> tuple[Tensor, Tensor | None]:
         """Run the first decoder layer and ask attention; in packed order."""
-        cell, memory, sizes = self._cells()[0], sentences.memory, packed.steps.sizes
+        cell, memory = self._cells()[0], sentences.memory
         if self.attention is None or memory is None:
-            return unroll(cell, gates, sizes, state.layers[0]), None
+            return cell.run(gates, packed.steps, state=state.layers[0]), None
         if self.feed is None:
-            states = unroll(cell, gates, sizes, state.layers[0])
+            states = cell.run(gates, packed.steps, state=state.layers[0])
             # The rectangle is in the order of the first step, as the memory is.
             grid = packed.grid.index_select(0, packed.order)
             query = states.index_select(0, grid.flatten()).view(*grid.shape, -1)
             contexts, _ = self.attention(query, memory)
             return states, contexts.flatten(0, 1).index_select(0, packed.place)
-        return self._feeding(cell, gates, sizes, memory, state)
+        return self._feeding(cell, gates, packed.steps.sizes, memory, state)
 
     def _feeding(
         self, cell: Cell, gates: Tensor, sizes: tuple[int, ...], memory: Memory, state: DecoderState

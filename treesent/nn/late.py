@@ -20,7 +20,7 @@ class LateGradient:
 
     def __init__(self, weight: Tensor) -> None:
         device = weight.device.type
-        if torch.is_autocast_enabled(device):
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
             weight = weight.to(torch.get_autocast_dtype(device))  # once, and not at every step
         self._weight, self._rows = weight, list[Tensor]()
         self.wanted = torch.is_grad_enabled() and weight.requires_grad
