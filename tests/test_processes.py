@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ import torch
 import treesent
 from tests.test_own_data import ROWS, write
 from tests.test_own_data import folder as folder
+from tests.test_train_language_model import RECIPE
+from treesent.train.run import CHECKPOINT
+from treesent.training.checkpoint import read_checkpoint
 from treesent.training.processes import Processes
 
 TREES = """\
@@ -75,3 +79,57 @@ def test_two_processes_have_the_losses_of_one(folder, tune):
     one, two = (treesent.load(folder / name)("A good film . It is bad .") for name in ("one", "two"))
     np.testing.assert_allclose(two._.sentiment.probs, one._.sentiment.probs, atol=1e-3)
     assert not list(folder.glob("*.checkpoint"))
+
+
+def launch(folder, *arguments, n=2):
+    """Start ``treesent`` in some processes; one knows nothing of torchrun."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n), "-m", "--"]
+    return subprocess.Popen(
+        [sys.executable, *(launcher if n > 1 else ["-m"]), "treesent", *arguments],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(process):
+    """Wait for it; give its exit code and what it said."""
+    errors = process.communicate(timeout=300)[1]
+    return process.returncode, errors
+
+
+@pytest.mark.slow
+def test_a_language_model_of_two_processes_has_the_losses_of_one_and_goes_on_after_a_kill(tmp_path):
+    (tmp_path / "char.cfg").write_text(RECIPE)
+    texts = [{"text": text} for text in ["abcab", "bca", "cabca", "ab"] * 30]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in texts))
+    options = {"batch_size": "4", "checkpoint_every": "1", "average": "0.9", "max_epochs": "6"}
+
+    def command(name):
+        settings = [part for key, value in options.items() for part in (f"--training.{key}", value)]
+        return ["train", "char.cfg", "-o", name, "--log", f"{name}.jsonl", *settings]
+
+    def losses(name):
+        lines = (tmp_path / f"{name}.jsonl").read_text().splitlines()
+        return [record["loss"] for record in map(json.loads, lines) if "loss" in record]
+
+    for name, n in {"one": 1, "two": 2}.items():
+        code, errors = finished(launch(tmp_path, *command(name), n=n))
+        assert code == 0, errors
+    assert losses("two") == pytest.approx(losses("one"), rel=1e-4)
+
+    process, file = launch(tmp_path, *command("cut")), tmp_path / "cut.checkpoint" / CHECKPOINT
+    while process.poll() is None and not (
+        file.exists() and read_checkpoint(file).values["progress"]["step"] > 9
+    ):
+        time.sleep(0.01)
+    process.terminate()  # torchrun ends its processes; they would outlive its own sudden end
+    assert finished(process)[0] != 0
+    code, errors = finished(launch(tmp_path, *command("cut"), "--resume", n=3))
+    assert code != 0 and "states of 2 processes, and there are 3 now" in errors
+    code, errors = finished(launch(tmp_path, *command("cut"), "--resume"))
+    assert code == 0, errors
+    assert losses("cut") == losses("two")
+    models = [(tmp_path / name / "language_model.safetensors").read_bytes() for name in ("two", "cut")]
+    assert models[0] == models[1]

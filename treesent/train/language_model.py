@@ -54,11 +54,6 @@ def train(run: Run) -> Trained:
             f"model.recurrent_dropout is {config.recurrent_dropout}, one mask for a window, but scheduled "
             "sampling reads symbol by symbol; leave one of them out"
         )
-    if run.resume and run.team.size > 1:
-        raise RecipeError(
-            "a language model that several processes train cannot go on, since each carries states of its "
-            "own; train it with one process, or begin with --overwrite"
-        )
     texts, dev_texts = read_language_texts(recipe.corpora)
     vocabulary = Vocabulary.of(texts, config.unit, config.least, config.most, config.lowercase)
     train, dev = (Encoded.of(vocabulary, part, config.backward) for part in (texts, dev_texts))

@@ -87,7 +87,7 @@ def fit(
     if resume and checkpoint is not None:
         run.restore(read_checkpoint(checkpoint))
     if not run.processes.first:
-        checkpoint, log, report, progress_bar = None, None, None, False
+        log, report, progress_bar = None, None, False
     done, may_skip = (run.progress.step, run.progress.epochs), config.precision == "float16"
     with StepLog(log, *done, may_skip) as steps, _bar(run, progress_bar) as bar:
         while run.progress.epochs < config.max_epochs and not run.out_of_patience():
@@ -96,12 +96,12 @@ def fit(
                 bar.update()
                 if checkpoint is not None and run.progress.step % config.checkpoint_every == 0:
                     steps.flush()
-                    write_checkpoint(checkpoint, run.checkpoint())
+                    run.save(checkpoint)
             steps.flush()
             record = run.end_epoch()
             steps.epoch(record)
             if checkpoint is not None:
-                write_checkpoint(checkpoint, run.checkpoint())
+                run.save(checkpoint)
             if report is not None:
                 report(record)
     model.load_state_dict(run.best)
@@ -254,14 +254,22 @@ class _Run:
         scores = self.data.evaluate(self.model, self.device, self.config.eval_batch_size)
         return scores.figure(self.config.metric), scores.to_dict()
 
-    def checkpoint(self) -> Checkpoint:
+    def save(self, path: Path) -> None:
+        """Have the first process write a checkpoint, with what each of them carries along its stream."""
+        carried = self.processes.gather(self.data.state())
+        if self.processes.first:
+            write_checkpoint(path, self._checkpoint(carried))
+
+    def _checkpoint(self, carried: list[dict[str, Tensor]]) -> Checkpoint:
         tensors = prefixed("model.", self.model.state_dict())
         tensors |= prefixed("best.", self.best) | prefixed("average.", self.average.state())
-        tensors |= prefixed("task.", self.data.state())
+        for rank, state in enumerate(carried):
+            tensors |= prefixed(f"task{rank}.", state)
         tensors["loss"] = self.loss
         values: dict[str, Any] = {
             "progress": asdict(self.progress),
             "signature": self.signature,
+            "carried": len(carried) if any(carried) else 0,
             "scaler": self.scaler.state_dict(),
         }
         for i, optimizer in enumerate(self.optimizers):
@@ -275,7 +283,13 @@ class _Run:
         self.model.load_state_dict(checkpoint.part("model."))
         self.best = {name: t.to(self.device) for name, t in checkpoint.part("best.").items()}
         self.average.restore(checkpoint.part("average."))
-        self.data.restore(checkpoint.part("task."))
+        size, carried = self.processes.size, checkpoint.values["carried"]
+        if carried not in (0, size):
+            raise RecipeError(
+                f"the run to resume had states of {carried} processes, and there are {size} now; go on with "
+                "as many, or begin with --overwrite"
+            )
+        self.data.restore(checkpoint.part(f"task{self.processes.rank}."))
         self.loss.copy_(checkpoint.tensors["loss"])
         for i, optimizer in enumerate(self.optimizers):
             name = f"optimizer{i}"

@@ -102,6 +102,18 @@ class Processes:
         torch.distributed.broadcast_object_list(box, 0)
         return box[0]  # type: ignore[no-any-return]
 
+    def gather(self, value: Item) -> list[Item]:
+        """Give the first process what each of them has.
+
+        :param value: what can be pickled.
+        :returns: of each process, in their order; nothing in the others.
+        """
+        if self.size == 1:
+            return [value]
+        box: list[Any] | None = [None] * self.size if self.first else None
+        torch.distributed.gather_object(value, box, 0)
+        return box or []
+
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[Processes]:
