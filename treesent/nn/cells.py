@@ -121,6 +121,10 @@ class Cell(nn.Module):
             self.outputs = outputs
         return torch.cat(outputs)
 
+    def first_bias(self) -> Tensor:
+        """Give what is added to the gates. *Shape:* (gates * hidden,)."""
+        return self.bias
+
     def project(self, inputs: Tensor) -> Tensor:
         """Give the inputs' share of the gates.
 
@@ -144,6 +148,31 @@ class Cell(nn.Module):
         :return: the new states, the output first. *Shape:* (batch, hidden) each
         """
         raise NotImplementedError
+
+
+class Forgetting(Cell):
+    """A cell with forget gates, which begin open.
+
+    :param width: of the inputs.
+    :param hidden: of the states.
+    :param generator: where the first weights come from.
+    :param forget_bias: first bias of the forget gates (1 in Jozefowicz et al. 2015).
+    """
+
+    forget: ClassVar[int] = 1
+    """Their block."""
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        generator: torch.Generator | None = None,
+        *,
+        forget_bias: float = 1.0,
+    ) -> None:
+        super().__init__(width, hidden, generator)
+        with torch.no_grad():
+            self.first_bias().view(-1, hidden)[self.forget].fill_(forget_bias)
 
 
 class FusedCell(Cell):
@@ -171,6 +200,11 @@ class FusedCell(Cell):
         if mask is None and inputs.is_cuda and not self.record:
             return self.by_kernel(inputs if words is None else inputs.index_select(0, words), steps)
         return super().forward(inputs, steps, words, mask)
+
+    def first_bias(self) -> Tensor:
+        """See :meth:`Cell.first_bias`; torch has two of them, of which the other begins with zeros."""
+        bias: Tensor = self.kernel.bias_ih_l0
+        return bias
 
     def by_kernel(self, rows: Tensor, steps: Steps) -> Tensor:
         """Run torch's kernel.
@@ -305,7 +339,7 @@ class Clockwork(Cell):
         return (new if n == self.hidden else torch.cat([new, state[0][:, n:]], 1),)
 
 
-class LSTM(FusedCell):
+class LSTM(Forgetting, FusedCell):
     r"""Long short-term memory with forget gates (Gers et al. 2000), blocks ``i, f, u, o``.
 
     .. math::
@@ -315,22 +349,10 @@ class LSTM(FusedCell):
     :param width: of the inputs.
     :param hidden: of the states.
     :param generator: where the first weights come from.
-    :param forget_bias: first bias of the forget gates (1 in Jozefowicz et al. 2015).
+    :param forget_bias: see :class:`Forgetting`.
     """
 
     gates, memories, torch_cell = 4, 2, nn.LSTM
-
-    def __init__(
-        self,
-        width: int,
-        hidden: int,
-        generator: torch.Generator | None = None,
-        *,
-        forget_bias: float = 1.0,
-    ) -> None:
-        super().__init__(width, hidden, generator)
-        with torch.no_grad():
-            self.kernel.bias_ih_l0[hidden : 2 * hidden].fill_(forget_bias)
 
     def step(self, gates: Tensor, seen: Tensor, state: State, recurrent: Tensor, number: int) -> State:
         """See :meth:`Cell.step`."""
@@ -342,7 +364,7 @@ class LSTM(FusedCell):
         return o.sigmoid() * c.tanh(), c
 
 
-class PeepholeLSTM(Cell):
+class PeepholeLSTM(Forgetting):
     r"""LSTM whose gates see the memory (Gers and Schmidhuber 2000; Graves 2013, eqs. 7-11).
 
     .. math::
@@ -358,25 +380,16 @@ class PeepholeLSTM(Cell):
     :param width: of the inputs.
     :param hidden: of the states.
     :param generator: where the first weights come from.
-    :param forget_bias: first bias of the forget gates.
+    :param forget_bias: see :class:`Forgetting`.
     """
 
     gates, memories = 4, 2
 
-    def __init__(
-        self,
-        width: int,
-        hidden: int,
-        generator: torch.Generator | None = None,
-        *,
-        forget_bias: float = 1.0,
-    ) -> None:
-        super().__init__(width, hidden, generator)
-        bound = hidden**-0.5
-        peephole = torch.empty(3 * hidden).uniform_(-bound, bound, generator=generator)
+    def _make(self, width: int, generator: torch.Generator | None) -> None:
+        super()._make(width, generator)
+        bound = self.hidden**-0.5
+        peephole = torch.empty(3 * self.hidden).uniform_(-bound, bound, generator=generator)
         self.peephole = nn.Parameter(peephole)
-        with torch.no_grad():
-            self.bias[hidden : 2 * hidden].fill_(forget_bias)
 
     def step(self, gates: Tensor, seen: Tensor, state: State, recurrent: Tensor, number: int) -> State:
         """See :meth:`Cell.step`."""
@@ -388,7 +401,7 @@ class PeepholeLSTM(Cell):
         return torch.addcmul(o, p_o, c).sigmoid() * c.tanh(), c
 
 
-class CoupledLSTM(Cell):
+class CoupledLSTM(Forgetting):
     r"""LSTM that forgets as much as it takes in (Greff et al. 2017, "CIFG"), blocks ``f, u, o``.
 
     .. math:: c_t = f c_{t-1} + (1 - f) \tanh(W_u x_t + U_u h_{t-1} + b_u), \quad h_t = o \tanh c_t
@@ -396,22 +409,10 @@ class CoupledLSTM(Cell):
     :param width: of the inputs.
     :param hidden: of the states.
     :param generator: where the first weights come from.
-    :param forget_bias: first bias of the forget gates.
+    :param forget_bias: see :class:`Forgetting`.
     """
 
-    gates, memories = 3, 2
-
-    def __init__(
-        self,
-        width: int,
-        hidden: int,
-        generator: torch.Generator | None = None,
-        *,
-        forget_bias: float = 1.0,
-    ) -> None:
-        super().__init__(width, hidden, generator)
-        with torch.no_grad():
-            self.bias[:hidden].fill_(forget_bias)
+    gates, memories, forget = 3, 2, 0
 
     def step(self, gates: Tensor, seen: Tensor, state: State, recurrent: Tensor, number: int) -> State:
         """See :meth:`Cell.step`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -118,45 +119,40 @@ class ClockworkConfig(RecurrentConfig):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LSTMConfig(RecurrentConfig):
-    """The LSTM's settings: those of :class:`RecurrentConfig`.
+class ForgettingConfig(RecurrentConfig):
+    """Settings of networks with forget gates: those of :class:`RecurrentConfig`, and one more.
 
     :param forget_bias: first bias of the forget gates.
     """
+
+    kind: ClassVar[type[cells.Forgetting]]
 
     forget_bias: float = 1.0
 
     def cell(self, width: int, generator: torch.Generator | None) -> cells.Cell:
         """See :meth:`RecurrentConfig.cell`."""
-        return cells.LSTM(width, self.hidden, generator, forget_bias=self.forget_bias)
+        return self.kind(width, self.hidden, generator, forget_bias=self.forget_bias)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeepholeLSTMConfig(RecurrentConfig):
-    """The peephole LSTM's settings: those of :class:`RecurrentConfig`.
+class LSTMConfig(ForgettingConfig):
+    """The LSTM's settings: see :class:`ForgettingConfig`."""
 
-    :param forget_bias: first bias of the forget gates.
-    """
-
-    forget_bias: float = 1.0
-
-    def cell(self, width: int, generator: torch.Generator | None) -> cells.Cell:
-        """See :meth:`RecurrentConfig.cell`."""
-        return cells.PeepholeLSTM(width, self.hidden, generator, forget_bias=self.forget_bias)
+    kind = cells.LSTM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoupledLSTMConfig(RecurrentConfig):
-    """Settings of the LSTM with coupled gates: those of :class:`RecurrentConfig`.
+class PeepholeLSTMConfig(ForgettingConfig):
+    """The peephole LSTM's settings: see :class:`ForgettingConfig`."""
 
-    :param forget_bias: first bias of the forget gates.
-    """
+    kind = cells.PeepholeLSTM
 
-    forget_bias: float = 1.0
 
-    def cell(self, width: int, generator: torch.Generator | None) -> cells.Cell:
-        """See :meth:`RecurrentConfig.cell`."""
-        return cells.CoupledLSTM(width, self.hidden, generator, forget_bias=self.forget_bias)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoupledLSTMConfig(ForgettingConfig):
+    """Settings of the LSTM with coupled gates: see :class:`ForgettingConfig`."""
+
+    kind = cells.CoupledLSTM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
