@@ -1,5 +1,7 @@
 """Every matmul gives the product, whether or not this build of torch has oneDNN's."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -18,8 +20,7 @@ ROWS = [0, 1, MANY + 1, STEP - 1, STEP, STEP + 1, LONG_STEP - 1, LONG_STEP, LONG
 
 @pytest.fixture(params=["onednn", "fallback"])
 def either(request, monkeypatch):
-    if request.param == "fallback":
-        monkeypatch.setattr(matmul, "ONEDNN", None)
+    monkeypatch.setattr(matmul, "ONEDNN", matmul._find_onednn() if request.param == "onednn" else None)
 
 
 def drawn(*shapes, dtype=torch.float32):
@@ -47,6 +48,17 @@ def test_products(n_rows, dtype, contiguous):
     torch.testing.assert_close(found, product(rows, weight) + 1, atol=1e-5, rtol=1e-5)
     found, expected = gradient(outer, rows), outer.double().t() @ rows.double()
     torch.testing.assert_close(found, expected.to(dtype), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("named", "mkl", "expected"),
+    [("GenuineIntel", True, True), ("GenuineIntel", False, False), ("", True, False)],
+)
+def test_mkl_serves_on_the_processors_that_it_knows(monkeypatch, named, mkl, expected):
+    monkeypatch.setattr(matmul.Path, "open", lambda *_, **__: io.StringIO("vendor_id: other"))
+    monkeypatch.setattr(matmul.platform, "processor", lambda: f"Family 6, {named}")
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
+    assert matmul._is_intels() is expected
 
 
 def test_linear_carries_gradients():
@@ -89,7 +101,8 @@ def test_a_function_that_fails_or_errs_is_not_used(monkeypatch, wrong):
 
 @pytest.mark.parametrize("recurrent_dropout", [0.0, 0.3])
 def test_a_network_learns_the_same_without_onednn(monkeypatch, recurrent_dropout):
-    if matmul.ONEDNN is None:
+    onednn = matmul._find_onednn()
+    if onednn is None:
         pytest.skip("this build of torch has no oneDNN")
     random = np.random.default_rng(0)
     lengths = random.integers(1, 30, 60)
@@ -98,7 +111,7 @@ def test_a_network_learns_the_same_without_onednn(monkeypatch, recurrent_dropout
     batch = ForestBatch.from_forest(Forest.build(structure, random.integers(0, 400, lengths.sum()), label))
     table = random.normal(size=(400, 30)).astype(np.float32)
     config, found = TreeLSTMConfig(hidden=20, recurrent_dropout=recurrent_dropout), []
-    for function in (matmul.ONEDNN, None):
+    for function in (onednn, None):
         monkeypatch.setattr(matmul, "ONEDNN", function)
         made = build(config, 30, 5, VectorEmbedding(table), torch.Generator().manual_seed(0))
         logits = made(batch, torch.Generator().manual_seed(1)).logits

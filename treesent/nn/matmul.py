@@ -1,13 +1,16 @@
 """The quicker of torch's two float32 matmuls on a CPU.
 
-torch multiplies float32 matrices with MKL, which uses half the width of some processors' vector units
-(AMD's); its oneDNN uses all of it, at the same precision, and is what torch's compiler calls. Where a build
-of torch lacks it, MKL serves.
+torch multiplies float32 matrices with MKL, which is the quickest on Intel's processors and uses half the
+width of others' vector units (AMD's); torch's oneDNN uses all of it, at the same precision, and is what
+torch's compiler calls. Where a build of torch lacks it, MKL serves.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,7 +36,15 @@ def _find_onednn() -> Callable[..., Tensor] | None:
     return None
 
 
-ONEDNN = _find_onednn()
+def _is_intels() -> bool:
+    """Whether this processor is one that MKL knows all of."""
+    named = platform.processor()
+    with suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+        named += file.read(1000)
+    return "GenuineIntel" in named and bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
+
+
+ONEDNN = None if _is_intels() else _find_onednn()
 
 
 def padded(n: int) -> int:
