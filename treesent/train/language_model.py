@@ -20,8 +20,10 @@ from treesent.training.language import LanguageScores, LanguageTask, score_langu
 from treesent.training.recipe import CorporaConfig, Recipe
 from treesent.training.settings import read_section
 from treesent.training.vector_sources import load_vectors
+from treesent.vectors.table import VectorTable
 
 NAME = "treesent.LanguageModel.v1"
+VECTORS = "vectors"
 
 
 def language_model_config(block: Mapping[str, Any]) -> LanguageModelConfig:
@@ -74,19 +76,25 @@ def train(run: Run) -> Trained:
             if tensor.is_floating_point():
                 tensor.data.copy_(tensor.data.half())
     scores = score_language(model, dev, recipe.training.eval_batch_size, recipe.training.free_running)
-    run.write(lambda folder: write_language_model(folder, model, scores, half))
+    table = tuned_table(model, recipe) if tune and model.embedding is not None else None
+    run.write(lambda folder: write_language_model(folder, model, scores, half, table))
     return Trained(run.output, progress, run.team.share(scores))
 
 
-def write_language_model(folder: Path, model: LanguageModel, dev: LanguageScores, half: bool) -> None:
+def write_language_model(
+    folder: Path, model: LanguageModel, dev: LanguageScores, half: bool, vectors: VectorTable | None = None
+) -> None:
     """Write a model's folder: the model and, for people, its figures.
 
     :param folder: the folder, which does not exist yet.
     :param model: the model.
     :param dev: its figures.
     :param half: in half precision.
+    :param vectors: those that it tuned, for the folder ``vectors`` inside: other recipes may read them.
     """
     model.save(folder, half)
+    if vectors is not None:
+        vectors.save(folder / VECTORS)
     (folder / "scores.json").write_text(json.dumps(dev.to_dict(), indent=1) + "\n", "utf-8")
 
 
@@ -106,6 +114,28 @@ def read_language_texts(config: CorporaConfig) -> tuple[list[str], list[str]]:
     if not texts or not dev:
         raise DataError(f"{len(texts)} texts to learn from and {len(dev)} for dev; each needs one or more")
     return texts, dev
+
+
+def tuned_table(model: LanguageModel, recipe: Recipe) -> VectorTable:
+    """Give the vectors of words as a model has tuned them, in float32.
+
+    :param model: of words.
+    :param recipe: its recipe: words of its vectors that the model does not know keep theirs.
+    """
+    assert model.embedding is not None
+    words = model.vocabulary.symbols[len(SPECIAL) :]
+    own = model.embedding.table.detach().float().cpu().numpy()[len(SPECIAL) :]
+    if not recipe.vectors:
+        return VectorTable(words, own)
+    table = load_vectors(recipe.vectors)
+    rows, places = table.rows(words), np.arange(len(words))
+    known = rows >= 0
+    new = {table.normalise(words[place]): place for place in places[~known][::-1].tolist()}
+    matrix = table.dense().astype(np.float32)
+    # Of words that are one to the table, the most frequent one counts, which comes first.
+    matrix[rows[known][::-1]] = own[known][::-1]
+    matrix = np.concatenate([matrix, own[list(new.values())]])
+    return VectorTable([*table.words, *new], matrix, subwords=table.subwords)
 
 
 def symbol_vectors(recipe: Recipe, vocabulary: Vocabulary) -> torch.Tensor:

@@ -52,8 +52,8 @@ def _cells(name: str, folder: str, backward: bool, table: VectorTable) -> list[C
         )
     if model.embedding is None or not _same_vectors(model, table):
         raise RecipeError(
-            f"{name}: {folder} reads other vectors than [vectors]; train it on these, "
-            "with tune_vectors = false"
+            f"{name}: {folder} reads other vectors than [vectors]; train it on these, with tune_vectors = "
+            "false, or give the vectors that it tuned: the folder vectors in its own"
         )
     return [layer for layer in model.layers if isinstance(layer, Cell)]
 
