@@ -209,7 +209,7 @@ def folder(tmp_path_factory):
     (folder / "trees.txt").write_text("(3 (2 a) (3 (3 good) (2 film)))\n(1 (2 a) (1 (1 bad) (2 film)))\n")
     texts = ["A good film.", "a bad film, bad", "good good", "the film is a film", "bad"]
     (folder / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    words = ["a", "film", "good", "bad", "the", "is", "."]
+    words = ["a", "film", "good", "bad", "the", "is", ".", "superb"]
     for name, seed in (("vectors", 0), ("others", 1)):
         matrix = np.random.default_rng(seed).normal(size=(len(words), WIDTH)).astype(np.float32)
         VectorTable(words, matrix).save(folder / name)
@@ -220,6 +220,7 @@ def folder(tmp_path_factory):
         "back": {"model.backward": True},
         "stranger": {"vectors.path": "others"},
         "grown": {"model.layers": 2, "model.residual": True},
+        "tuned": {"training.tune_vectors": True},
     }
     for name, overrides in made.items():
         train(folder / "model.cfg", folder / name, overrides=overrides, device="cpu")
@@ -239,6 +240,25 @@ def test_a_recipe_begins_with_the_cells_of_language_models(folder, tmp_path):
         wanted = LanguageModel.load(folder / name).layers[0].state_dict()
         for key, weight in cell.state_dict().items():
             torch.testing.assert_close(weight, wanted[key], rtol=0, atol=1e-6)
+
+
+def test_a_classifier_begins_with_the_vectors_that_a_language_model_has_tuned(folder, tmp_path):
+    before, after = VectorTable.load(folder / "vectors"), VectorTable.load(folder / "tuned" / "vectors")
+    model = LanguageModel.load(folder / "tuned")
+    own = dict(zip(model.vocabulary.symbols, model.embedding.table.detach().numpy(), strict=True))
+    assert list(after.words) == [*before.words, ","]
+    for word in after.words:
+        expected = own[word] if word in own else before.vector(word)
+        np.testing.assert_array_equal(after.vector(word), expected)
+    assert not np.allclose(after.vector("film"), before.vector("film"), atol=1e-6)
+    np.testing.assert_array_equal(after.vector("superb"), before.vector("superb"))
+
+    overrides = {"model.encoder.init": "tuned", "vectors.path": "tuned/vectors"}
+    train(folder / "classifier.cfg", tmp_path / "out", overrides=overrides, device="cpu")
+    with pytest.raises(RecipeError, match="give the vectors that it tuned"):
+        train(
+            folder / "classifier.cfg", tmp_path / "x", overrides={"model.encoder.init": "tuned"}, device="cpu"
+        )
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,7 @@ def test_vectors_are_tuned_where_the_recipe_says_so(folder):
         rows = model.vectors if tied else model.embedding.table
         vector = VectorTable.load(folder / "vectors").vector("film")
         assert not np.allclose(rows[model.vocabulary.encode("film")[0]].detach().numpy(), vector, atol=1e-4)
+        assert (folder / "out" / "vectors").is_dir() != tied
 
 
 @pytest.mark.parametrize(
