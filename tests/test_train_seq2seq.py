@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import spacy
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import treesent
@@ -15,7 +17,7 @@ from treesent.errors import DataError, ModelError, RecipeError
 from treesent.nn.parser import DistanceParser
 from treesent.nn.seq2seq_parser import Seq2SeqParser
 from treesent.paths import pipeline_path
-from treesent.render.attention import AttentionMap, attention_svg
+from treesent.render.attention import LONGEST, AttentionMap, attention_svg, shortened
 from treesent.train import train
 from treesent.train.parser import ENCODER_DECODER_FILE, read_parser
 from treesent.training.recipe import read_recipe
@@ -281,3 +283,18 @@ def test_a_parser_without_attention_has_none_to_draw(folder):
 def test_no_words_are_an_error(folder):
     with pytest.raises(DataError, match="no words"):
         attention_map(folder / "pipeline", "  ")
+
+
+@given(st.text(st.sampled_from("ab "), max_size=90).map(lambda text: " ".join(text.split())))
+def test_long_names_of_rows_lose_whole_words_in_the_middle(name):
+    found = shortened(name)
+    assert len(found) <= LONGEST
+    if len(name) <= LONGEST:
+        assert found == name
+        return
+    begin, end = found.split(" … ")
+    assert begin and end and name.startswith(begin) and name.endswith(end)
+    words, first, last = name.split(), begin.split(), end.split()
+    # A word is cut only where there is no other.
+    assert first == words[: len(first)] or len(first) == 1
+    assert last == words[-len(last) :] or len(last) == 1

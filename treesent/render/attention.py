@@ -16,7 +16,7 @@ KINDS = (".png", ".svg")
 COLOUR = "#0b6bb8"
 INK = "#6b7280"
 CELL, WIDE = 24.0, 46.0
-LONGEST = 40
+LONGEST, GAP = 40, " … "
 """Characters of a row's name that are shown; the picture's tooltips have all."""
 
 
@@ -71,7 +71,7 @@ def attention_svg(attention: AttentionMap) -> str:
     # A single row has room for its numbers.
     numbers = len(attention.rows) == 1
     cell = max(WIDE, *map(_width, attention.words)) + 8 if numbers else CELL
-    names = [_short(name) for name in attention.rows]
+    names = [shortened(name) for name in attention.rows]
     left = MARGIN + max(map(_width, names)) + 8
     top = MARGIN + (SIZE if numbers else 0.75 * max(map(_width, attention.words)) + 8) + 4
     bottom, right = top + CELL * len(names), left + cell * len(attention.words)
@@ -113,8 +113,17 @@ def attention_svg(attention: AttentionMap) -> str:
     )
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[1 - LONGEST // 2 :]}"
+def shortened(name: str) -> str:
+    """Leave the middle of a long name out, whole words where there are any in it.
+
+    :param name: of a row.
+    :return: at most :data:`LONGEST` characters.
+    """
+    if len(name) <= LONGEST:
+        return name
+    half = (LONGEST - len(GAP)) // 2
+    begin, end = name[: half + 1].rpartition(" ")[0], name[-half - 1 :].partition(" ")[2]
+    return f"{begin or name[:half]}{GAP}{end or name[-half:]}"
 
 
 def _width(word: str) -> float:
@@ -135,6 +144,6 @@ def _png(attention: AttentionMap, path: Path) -> None:
         axes = figure.subplots()
         axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(n_words), attention.words, rotation=48, ha="left", rotation_mode="anchor")
-        axes.set_yticks(range(n_rows), [_short(name) for name in attention.rows])
+        axes.set_yticks(range(n_rows), [shortened(name) for name in attention.rows])
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
         figure.savefig(path, dpi=150)
