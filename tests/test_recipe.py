@@ -173,7 +173,7 @@ def test_the_packaged_recipes_are_read(tmp_path):
         (tmp_path / "trees" / name).touch()
     paths = {"paths.trees": str(tmp_path / "trees"), "paths.vectors": str(tmp_path)}
     read = read_recipe(recipe_path("tree_lstm"), paths)
-    assert read.training.metric == "root.accuracy_5"
+    assert read.training.metric == "root.accuracy_5+root.accuracy_2"
     assert read.model["@architectures"] == "treesent.TreeLSTM.v1"
 
 
