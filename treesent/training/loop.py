@@ -256,7 +256,7 @@ class _Run:
 
     def save(self, path: Path) -> None:
         """Have the first process write a checkpoint, with what each of them carries along its stream."""
-        carried = self.processes.gather(self.data.state())
+        carried = self.processes.gather({name: t.cpu() for name, t in self.data.state().items()})
         if self.processes.first:
             write_checkpoint(path, self._checkpoint(carried))
 
@@ -289,7 +289,8 @@ class _Run:
                 f"the run to resume had states of {carried} processes, and there are {size} now; go on with "
                 "as many, or begin with --overwrite"
             )
-        self.data.restore(checkpoint.part(f"task{self.processes.rank}."))
+        own = checkpoint.part(f"task{self.processes.rank}.")
+        self.data.restore({name: t.to(self.device) for name, t in own.items()})
         self.loss.copy_(checkpoint.tensors["loss"])
         for i, optimizer in enumerate(self.optimizers):
             name = f"optimizer{i}"
