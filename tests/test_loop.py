@@ -76,9 +76,11 @@ def same(a, b):
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("kind", ["adamw", "adagrad", "sgd"])
+@pytest.mark.parametrize(
+    ("kind", "precision"),
+    [*((kind, "float32") for kind in ("adamw", "adagrad", "sgd")), ("adamw", "bfloat16"), ("sgd", "float16")],
+)
 @pytest.mark.parametrize("tune", [False, True])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_a_handful_of_trees_is_learned_by_heart(kind, tune, precision):
     rate = {"adamw": 0.02, "adagrad": 0.1, "sgd": 1.0}[kind]
     config = dataclasses.replace(
