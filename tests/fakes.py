@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from treesent.component import record
-from treesent.component.record import Record
-from treesent.component.sentiment import doc_sentiment, sentiment_of
+from treesent.pipeline import record
+from treesent.pipeline.record import Record
+from treesent.pipeline.sentiment import doc_sentiment, sentiment_of
 
 LABELS = ("very negative", "negative", "neutral", "positive", "very positive")
 POLARITY = np.linspace(-1, 1, 5, dtype=np.float32)

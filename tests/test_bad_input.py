@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from bad_input import COMMANDS, MODELS, RECIPES, TABLES, TREES, VECTORS
-from fakes import FakePipeline
 from typer.testing import CliRunner
 
+from tests.bad_input import COMMANDS, MODELS, RECIPES, TABLES, TREES, VECTORS
+from tests.fakes import FakePipeline
 from treesent.errors import DataError, ModelError, RecipeError, TreeFormatError, VectorsError
 from treesent.scoring import ScoreOptions, score
 from treesent.trees.brackets import read_trees
@@ -95,9 +95,9 @@ def test_recipes(tmp_path, case):
 
 @pytest.fixture(scope="module")
 def model():
-    from treesent.architectures import build_network
+    from treesent.models.classifier.architectures import build_network
+    from treesent.models.classifier.folder import SentimentModel, default_labels, default_polarity
     from treesent.nn.embedding import VectorEmbedding
-    from treesent.pipeline_io import SentimentModel, default_labels, default_polarity
     from treesent.vectors.table import VectorTable
 
     rows = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
@@ -109,7 +109,7 @@ def model():
 
 @pytest.mark.parametrize("case", MODELS)
 def test_models(tmp_path, model, case):
-    from treesent.pipeline_io import load_model, save_model
+    from treesent.models.classifier.folder import load_model, save_model
 
     save_model(tmp_path, model)
     assert load_model(tmp_path).labels == model.labels
@@ -131,7 +131,7 @@ def test_models(tmp_path, model, case):
 
 
 def test_every_flipped_byte_of_a_small_model_is_found(tmp_path, model):
-    from treesent.pipeline_io import load_model, save_model
+    from treesent.models.classifier.folder import load_model, save_model
 
     save_model(tmp_path, model)
     generator = np.random.default_rng(1)

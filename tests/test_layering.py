@@ -1,6 +1,8 @@
-"""A module imports only from rows above its own, and no row has a circle."""
+"""The floors of the house: a module imports from lower floors only, and rooms of a floor stand apart."""
 
 import ast
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -10,34 +12,24 @@ import treesent
 
 PACKAGE = Path(treesent.__file__).parent
 
-# DESIGN's table, with three places made exact. `architectures` and `pipeline_io` (the registry, and the
-# folder of
-# a model) know no pipeline and serve training, so they stand above it. Pictures need only arrays, and a
-# TreeView draws itself, so `render` stands above the component.
-ROWS = [
-    ["errors", "paths", "__init__"],
+# The lowest floor first. Every import counts, inside functions too, type checking apart. Within `models` a
+# classifier may hold a parser and begin with the cells of a language model; those two know neither it nor
+# each other, and the modules at the top of `models` know all three.
+FLOORS = [
+    ["__init__", "errors", "types", "files", "config"],
     ["trees", "vectors"],
-    ["nn"],
-    ["data"],
-    ["architectures", "pipeline_io", "render"],
+    ["text"],
+    ["nn", "data", "metrics"],
     ["training"],
-    ["component"],
-    [
-        "attention",
-        "scoring",
-        "evaluation",
-        "curves",
-        "language",
-        "ranking",
-        "train",
-        "treebank",
-        "cluster",
-        "projector",
-        "server",
-    ],
+    ["models.parser", "models.language"],
+    ["models.classifier"],
+    ["models"],
+    ["pipeline"],
+    ["scoring", "cluster", "opinions", "serve", "projector", "render"],
     ["cli", "__main__"],
 ]
-ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+NO_SPACY = ("trees", "nn", "training", "metrics")
 
 
 def modules():
@@ -46,67 +38,87 @@ def modules():
         yield path, ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-def imports(path, everywhere):
-    """What a file imports of treesent: (module, line); type checking apart, and inside functions if asked."""
+NAMES = {name for _, name in modules()}
+
+
+def imports(path, everywhere=True):
+    """What a file imports: (module, line), type checking apart."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = list(ast.walk(tree)) if everywhere else list(tree.body)
     typing = {
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
     }
-    for node in nodes:
+    for node in ast.walk(tree) if everywhere else tree.body:
         if id(node) in typing:
             continue
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: write the whole name, treesent.x"
-            yield node.module, node.lineno
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            known = [name for name in inner if name.removeprefix("treesent.") in NAMES]
+            yield from ((name, node.lineno) for name in known or [node.module])
+
+
+def room(name):
+    """The room of a module: its folder, or the module itself at the top."""
+    name = name.removeprefix("treesent.")
+    return next((r for r in (".".join(name.split(".")[:2]), name.split(".")[0]) if r in FLOOR_OF), None)
 
 
 def own(name):
-    return name.split(".")[1] if name.startswith("treesent.") else None
+    """Where an import of treesent's leads: a room, or None for another package's."""
+    return "__init__" if name == "treesent" else room(name) if name.startswith("treesent.") else None
 
 
-def test_every_module_has_a_row():
-    unknown = {name.split(".")[0] for _, name in modules()} - set(ROW_OF)
-    assert not unknown, f"add {unknown} to ROWS, and to the design"
+def test_every_module_has_a_room():
+    homeless = {name for name in NAMES if room(name) is None}
+    assert not homeless, f"add {homeless} to FLOORS, and to docs/internals"
 
 
 @pytest.mark.parametrize(("path", "name"), list(modules()), ids=lambda value: str(value).split("/")[-1])
-def test_a_module_imports_from_above(path, name):
-    row = ROW_OF[name.split(".")[0]]
-    for target, line in imports(path, everywhere=True):
-        if own(target) in ROW_OF:
-            assert ROW_OF[own(target)] <= row, f"{path}:{line}: {name} is above {target}"
+def test_a_module_imports_from_lower_floors(path, name):
+    here = room(name)
+    for target, line in imports(path):
+        there = own(target)
+        if there is not None and there != here and not (FLOOR_OF[there] == FLOOR_OF[here] == 0):
+            assert FLOOR_OF[there] < FLOOR_OF[here], f"{path}:{line}: {name} must not know {target}"
 
 
 def test_no_circles():
-    names = {name for _, name in modules()}
     graph = {}
     for path, name in modules():
-        used = {target.removeprefix("treesent.") for target, _ in imports(path, everywhere=False)}
-        graph[name] = {target for target in used if target in names and target != name}
+        used = {target.removeprefix("treesent.") for target, _ in imports(path)}
         # A package's __init__ gathers what is in it.
-        graph[name] = {target for target in graph[name] if not target.startswith(f"{name}.")}
+        graph[name] = {t for t in used & NAMES if t != name and not t.startswith(f"{name}.")}
     list(TopologicalSorter(graph).static_order())
 
 
-def test_nn_and_trees_know_no_spacy_when_imported():
+def test_networks_and_trees_know_no_spacy():
     for path, name in modules():
-        if ROW_OF[name.split(".")[0]] <= ROW_OF["nn"]:
-            roots = {target.split(".")[0] for target, _ in imports(path, everywhere=False)}
+        if room(name) in NO_SPACY:
+            roots = {target.split(".")[0] for target, _ in imports(path)}
             assert not roots & {"spacy", "thinc"}, name
 
 
-def test_importing_treesent_is_light():
-    import subprocess
-    import sys
+def loaded(code):
+    """The modules that are loaded after some code has run in a fresh process."""
+    code += "\nimport sys; print(*sorted(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
 
-    heavy = ("torch", "spacy", "gensim", "datasets")
-    code = f"import sys, treesent; print([name for name in {heavy} if name in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "[]"
+
+def test_importing_treesent_is_light():
+    assert not loaded("import treesent") & {"torch", "spacy", "gensim", "datasets"}
+
+
+def test_scoring_loads_nothing_of_training():
+    names = loaded(
+        "import treesent.pipeline.component, treesent.scoring\n"
+        "nlp = treesent.load()\ndoc = nlp('Fine.')\nassert doc._.sentiment.label"
+    )
+    training = {name for name in names if name.startswith("treesent.training")}
+    tasks = {name for name in names if name.endswith((".task", ".trainer")) and name.startswith("treesent.")}
+    assert not training | tasks

@@ -4,10 +4,10 @@ import numpy as np
 import spacy
 import torch
 
-from treesent.architectures import build_network
+from treesent.models.classifier.architectures import build_network
+from treesent.models.classifier.folder import SentimentModel, default_labels, default_polarity
+from treesent.models.parser.chart_parser import DistanceParser, ParserConfig
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.parser import DistanceParser, ParserConfig
-from treesent.pipeline_io import SentimentModel, default_labels, default_polarity
 from treesent.vectors.table import VectorTable
 
 SENTENCE = "the plot is thin , but acting superb . a good bad movie was not it and film of great terrible !"

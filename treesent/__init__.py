@@ -20,6 +20,6 @@ def load(name: "str | Path" = "en_treesent_sm") -> "Language":
     # spaCy takes a second to import, which `treesent --help` should not wait for.
     import spacy
 
-    from treesent.paths import pipeline_path
+    from treesent.files import pipeline_path
 
     return spacy.load(pipeline_path(name))

@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from treesent.data.labelled import name_classes, read_labelled_rows
-from treesent.train.corpora import held_out
+from treesent.models.classifier.corpora import held_out
 
 STRENGTHS = (1.0, 4.0, 16.0)
 

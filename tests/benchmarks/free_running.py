@@ -13,10 +13,10 @@ import numpy as np
 
 from tests.benchmarks.ngram import probabilities
 from treesent.data.streams import Encoded
-from treesent.language import load_language_model, sample
-from treesent.nn.free_running import run_freely
-from treesent.paths import recipe_path
-from treesent.train.language_model import read_language_texts
+from treesent.files import recipe_path
+from treesent.models.language.free_running import run_freely
+from treesent.models.language.inference import load_language_model, sample
+from treesent.models.language.trainer import read_language_texts
 from treesent.training.recipe import read_recipe
 
 ORDER = 5

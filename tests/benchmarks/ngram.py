@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from treesent.data.streams import Encoded
-from treesent.nn.vocabulary import Vocabulary
-from treesent.paths import recipe_path
-from treesent.train.language_model import language_model_config, read_language_texts
-from treesent.training.language import LanguageScores
+from treesent.files import recipe_path
+from treesent.models.language.task import LanguageScores
+from treesent.models.language.trainer import language_model_config, read_language_texts
+from treesent.text.vocabulary import Vocabulary
 from treesent.training.recipe import read_recipe
 
 

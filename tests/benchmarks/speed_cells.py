@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tests.benchmarks.timing import interleave, summary, timed
+from treesent.models.classifier import recurrent_configs as configs
+from treesent.models.classifier.recursive import node_loss
 from treesent.nn import cells
-from treesent.nn import recurrent_configs as configs
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import node_loss
 from treesent.nn.spans import Steps
 from treesent.trees.brackets import read_trees
 from treesent.trees.forest import Forest

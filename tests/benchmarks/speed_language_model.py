@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.benchmarks.timing import interleave, summary, timed
-from treesent.nn.language_config import LanguageModelConfig
-from treesent.nn.language_model import LanguageModel
-from treesent.nn.vocabulary import Vocabulary
+from treesent.models.language.config import LanguageModelConfig
+from treesent.models.language.model import LanguageModel
+from treesent.text.vocabulary import Vocabulary
 
 STEPS, LANES, HIDDEN, WIDTH, SYMBOLS = 64, 64, 512, 64, 138
 NGRAMS = {"orders": (3, 4, 5, 6, 8), "ngram_bits": 14, "ngram_width": 96}

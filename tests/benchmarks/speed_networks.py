@@ -14,10 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.benchmarks.speed_trees import CLASSES, SIZES, WIDTH, forest, parts, sequence, treebank, works_of
 from tests.benchmarks.timing import interleave, sgemm_rate, summary
-from treesent.architectures import KEY, build_network
+from treesent.models.classifier.architectures import KEY, build_network
+from treesent.models.classifier.recursive import node_loss
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import node_loss
 
 BOTH = {"bidirectional": True}
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -24,8 +24,8 @@ def run(repeats: int) -> dict[str, Any]:
     """
     import treesent
     from treesent.errors import TreesentError
+    from treesent.metrics.brackets import score_brackets
     from treesent.nn.embedding import VectorEmbedding
-    from treesent.training.bracket_score import score_brackets
     from treesent.trees.align import align_treebank
     from treesent.trees.brackets import read_trees, unescape
     from treesent.trees.structure import Structure

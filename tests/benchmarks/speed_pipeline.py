@@ -115,10 +115,11 @@ def _parse(nlp: Any, texts: list[str]) -> float:
 
 def _stages(nlp: Any, texts: list[str], repeats: int) -> dict[str, float]:
     """Microseconds a sentence in each stage, of the turn that was quickest."""
-    from treesent.component import pipe, predict
-    from treesent.component.docs import RowFinder
-    from treesent.component.sentences import SentenceSplitter
     from treesent.nn.embedding import VectorEmbedding
+    from treesent.pipeline import component as pipe
+    from treesent.pipeline import predict
+    from treesent.text.docs import RowFinder
+    from treesent.text.sentences import SentenceSplitter
 
     places: list[tuple[Any, str, str]] = [
         (type(nlp), "_ensure_doc", "tokeniser"),

@@ -5,7 +5,6 @@ or the one that TREESENT_MODEL names, beside its own ``nlp.pipe``.
 """
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,10 +23,8 @@ def run(repeats: int) -> dict[str, Any]:
     :param repeats: how often each counts.
     """
     import treesent
+    from tests.fakes import FakePipeline, FastDoc
     from treesent.errors import ModelError
-
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    from fakes import FakePipeline, FastDoc
 
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.benchmarks.timing import interleave, sgemm_rate, summary, timed
+from treesent.models.classifier.recursive import build, node_loss
+from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.recursive import build, node_loss
-from treesent.nn.tree_lstm import TreeLSTMConfig
 from treesent.trees.brackets import read_trees
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure

@@ -26,7 +26,7 @@ def attention(
     Of an encoder-decoder that parses: the words by the symbols of the tree that it writes. Of a recurrent
     classifier that pools by attention: the words by their weights.
     """
-    from treesent.attention import attention_map
+    from treesent.pipeline.attention import attention_map
     from treesent.render.attention import check_picture, draw_attention
 
     check_picture(output)

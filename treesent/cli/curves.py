@@ -15,6 +15,6 @@ def curves(
     Of a run with --log and --gradients, the norm is drawn for each layer and, of a recurrent network, for
     each time step: where it fades towards the first words, the gradient vanishes.
     """
-    from treesent.curves import draw_curves, read_log
+    from treesent.render.curves import draw_curves, read_log
 
     draw_curves(read_log(log), output)

@@ -10,7 +10,7 @@ import typer
 from treesent.cli.options import Device, Threads, open_pipeline
 
 if TYPE_CHECKING:
-    from treesent.training.metrics import Scores
+    from treesent.metrics.accuracy import Scores
 
 
 class Source(StrEnum):
@@ -53,7 +53,7 @@ def evaluate(
     Binary accuracy (accuracy_2) leaves neutral labels out; a prediction is positive where the positive
     classes are together more probable than the negative ones.
     """
-    from treesent.evaluation import evaluate_file
+    from treesent.pipeline.evaluation import evaluate_file
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

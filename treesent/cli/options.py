@@ -31,8 +31,8 @@ def open_pipeline(model: str, threads: int, device: str) -> "Language":
     :raises treesent.errors.TreesentError: there is no such pipeline, or no such device here.
     """
     import treesent
-    from treesent.component.pipe import TreeSentiment
-    from treesent.training.device import choose_device
+    from treesent.nn.device import choose_device
+    from treesent.pipeline.component import TreeSentiment
 
     place = choose_device(device)
     nlp = treesent.load(model)

@@ -13,7 +13,7 @@ import typer
 from treesent.cli.options import Device, Threads, set_threads
 
 if TYPE_CHECKING:
-    from treesent.ranking import Candidate, Ranked
+    from treesent.models.language.ranking import Candidate, Ranked
 
 
 class By(StrEnum):
@@ -65,8 +65,8 @@ def rank(
     end the prefix with a space where one belongs there.
     """
     from treesent.errors import DataError
-    from treesent.language import load_language_model
-    from treesent.ranking import rank as order
+    from treesent.models.language.inference import load_language_model
+    from treesent.models.language.ranking import rank as order
 
     kind = _form(output, form)
     if output != "-" and not Path(output).parent.is_dir():
@@ -119,7 +119,7 @@ def _candidates(file: str, column: str) -> "Iterator[Candidate]":
     """Read the texts; a row that cannot be read ends the run."""
     from treesent.data.tables import read_rows, table_kind
     from treesent.errors import DataError
-    from treesent.ranking import Candidate
+    from treesent.models.language.ranking import Candidate
 
     plain = file == "-" or table_kind(file) == "txt"
     rows = (

@@ -51,8 +51,8 @@ def sample(
     A text that was cut short ends with an ellipsis; line ends in a text are written as spaces (--json keeps
     them).
     """
-    from treesent.language import load_language_model
-    from treesent.language import sample as draw
+    from treesent.models.language.inference import load_language_model
+    from treesent.models.language.inference import sample as draw
 
     set_threads(threads)
     wanted = None if length is None else length.value.replace("-", "_")

@@ -43,7 +43,7 @@ def train(
     (-- keeps torchrun from reading the options behind it).
     """
     overrides = parse_overrides(context.args)
-    from treesent.train import train as run
+    from treesent.models.train import train as run
     from treesent.training.processes import is_first, leave
 
     set_threads(threads)
@@ -111,7 +111,7 @@ def in_words(record: dict[str, Any]) -> str:
 def figures(scores: dict[str, Any]) -> str:
     """The accuracies of roots and nodes, or a parser's figures, in percent.
 
-    :param scores: see :meth:`treesent.training.metrics.TreeScores.to_dict`.
+    :param scores: see :meth:`treesent.metrics.accuracy.TreeScores.to_dict`.
     """
     if "root" not in scores:
         return "  ".join(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from treesent.component.sources import Trees
     from treesent.data.phrases import Unplaced
+    from treesent.pipeline.tree_sources import Trees
     from treesent.trees.align import AlignmentCounts
     from treesent.trees.tree import Tree
 
@@ -147,8 +147,8 @@ def trees_of_file(
     :raises TreesentError: if a file or row cannot be read, or the pipeline cannot make such trees.
     """
     from treesent.data.phrases import PhraseLabels, read_phrases
-    from treesent.pipeline_io import default_labels
-    from treesent.treebank import grow_trees, open_pipeline
+    from treesent.models.classifier.folder import default_labels
+    from treesent.pipeline.treebank import grow_trees, open_pipeline
 
     given = PhraseLabels(
         read_phrases(labels, names or default_labels(n_classes), n_classes) if labels else []

@@ -304,9 +304,9 @@ def _teller() -> Any:
 
 
 def _settings(recipe: str | None, changes: list[str]) -> Any:
+    from treesent.config import read_section
     from treesent.errors import RecipeError
-    from treesent.paths import embeddings_path
-    from treesent.training.settings import read_section
+    from treesent.files import embeddings_path
     from treesent.vectors.train import TrainSettings
 
     values: dict[str, Any] = {}

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from treesent.errors import DataError
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
+from treesent.types import Int64
 
-Int64 = npt.NDArray[np.int64]
 Item = TypeVar("Item")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from treesent.nn.vocabulary import END, UNKNOWN, Vocabulary
+from treesent.text.vocabulary import END, UNKNOWN, Vocabulary
 
 Int64 = NDArray[np.int64]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from treesent.models.classifier.recurrent import Layer
 from treesent.nn.packed import Packed
-from treesent.nn.recurrent import Layer
 
 
 class EncoderLayer(Layer):

@@ -80,7 +80,7 @@ class _Gather(torch.autograd.Function):
 class LSTMWindow(torch.autograd.Function):
     """The steps of :class:`~treesent.nn.cells.LSTM`, forward and backward by hand.
 
-    As :class:`~treesent.nn.fused.FusedTreeLSTM`: one sigmoid for all gates, by the identity of tanh, and one
+    As :class:`~treesent.models.classifier.fused_tree_lstm.FusedTreeLSTM`: one sigmoid for all gates, by the identity of tanh, and one
     product for the gradient of the weights over all steps. Products are in the type of ``gates``, bfloat16
     under autocast; the memory and everything between products is in float32.
     """

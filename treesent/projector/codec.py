@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
+from treesent.types import Float32
 
 RADIX = 127
 """A component too large for a byte is two columns: ``RADIX * high + low``."""

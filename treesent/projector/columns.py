@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from treesent.data.tables import read_rows, require_columns
 from treesent.errors import DataError
 from treesent.projector.codec import unit_rows
 from treesent.projector.layouts import KEPT, principal
 from treesent.projector.points import Column
+from treesent.types import Float32
 
-Float32 = npt.NDArray[np.float32]
 CATEGORIES = 40
 """More distinct values than these are no categories that an eye can tell apart; the rarest become "other"."""
 

@@ -1,14 +1,12 @@
 """The same words in two tables, to see where training moved them."""
 
 import numpy as np
-import numpy.typing as npt
 
 from treesent.errors import VectorsError
 from treesent.projector.codec import unit_rows
 from treesent.projector.points import Points
+from treesent.types import Float32
 from treesent.vectors.table import VectorTable
-
-Float32 = npt.NDArray[np.float32]
 
 
 def compare(before: VectorTable, after: VectorTable, most: int) -> Points:

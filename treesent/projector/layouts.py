@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from treesent.errors import MissingExtraError, VectorsError
 from treesent.projector.codec import unit_rows
 from treesent.projector.points import Points
+from treesent.types import Float32
 
-Float32 = npt.NDArray[np.float32]
 KEPT = 50
 """Principal components that t-SNE, UMAP and k-means work on."""
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from treesent.errors import ModelError, VectorsError
-from treesent.paths import pipeline_path
+from treesent.files import pipeline_path
 from treesent.projector.columns import clusters, frequency, movement, read_columns, sentiment
 from treesent.projector.compare import compare
 from treesent.projector.export import write_parquet, write_tensorboard

@@ -6,23 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from treesent.component import record as store
-from treesent.component.record import Record
 from treesent.data.tables import read_rows
 from treesent.errors import DataError, ModelError
+from treesent.pipeline import record as store
+from treesent.pipeline.record import Record
 from treesent.projector.points import MOST, Column, Points
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
+from treesent.types import Float32
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from treesent.component.predict import Predictor
+    from treesent.pipeline.predict import Predictor
 
-Float32 = npt.NDArray[np.float32]
 TOGETHER = 256
 """Texts scored at once."""
 

@@ -4,12 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from treesent.errors import VectorsError
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
+from treesent.types import Float32, Int32
 
 Scale = Literal["linear", "log", "diverging"]
 MOST = 100_000

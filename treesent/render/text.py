@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from treesent.component.treeview import TreeView
+    from treesent.pipeline.treeview import TreeView
 
 _COLOURS = ("\x1b[38;5;167m", "\x1b[38;5;246m", "\x1b[38;5;37m")
 _RESET = "\x1b[0m"

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from treesent.component import record as store
-from treesent.component.record import Record
 from treesent.errors import DataError, ModelError
+from treesent.pipeline import record as store
+from treesent.pipeline.record import Record
 from treesent.scoring.options import Nodes
 
 if TYPE_CHECKING:

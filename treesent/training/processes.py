@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from treesent.errors import TreesentError
+from treesent.types import Int64
 
-Int64 = npt.NDArray[np.int64]
 Item = TypeVar("Item")
 PATIENCE = timedelta(hours=2)
 """How long the others wait while the first process reads, evaluates or writes."""

@@ -24,12 +24,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from treesent.config import nearest, read_section
 from treesent.data import sst
 from treesent.data.tables import table_kind
 from treesent.data.texts import is_dataset
 from treesent.errors import DataError, RecipeError
-from treesent.nn.scheduled_sampling import ScheduledSampling
-from treesent.training.settings import nearest, read_section
+from treesent.models.language.scheduled_sampling import ScheduledSampling
 
 SECTIONS = ("paths", "vectors", "model", "parser", "corpora", "training", "labels")
 CORPORA = ("train", "dev")
@@ -60,7 +60,7 @@ class CorporaConfig:
     """The same; or nothing, with a ``dev_share``."""
     dev_share: float = 0.0
     """Hold out this share of ``train`` for dev. Which trees and texts depends on their number alone, not on
-    ``training.seed``: :func:`treesent.train.corpora.held_out`."""
+    ``training.seed``: :func:`treesent.models.classifier.corpora.held_out`."""
     dev_last: int = 0
     """Of a language model: hold out this many texts at the end of ``train`` for dev."""
     text_column: str = "text"
@@ -74,7 +74,7 @@ class CorporaConfig:
     labels of the constituents that both have. Users' texts come in the parser's trees."""
     train_heads: str | tuple[str, ...] = ()
     """Files of heads for the trees of ``train``, which turn them into dependency trees: see
-    :mod:`treesent.training.heads`."""
+    :mod:`treesent.data.heads`."""
     dev_heads: str | tuple[str, ...] = ()
     """The same for ``dev``."""
 
@@ -288,7 +288,7 @@ class ParserSource:
 class EncoderSource:
     """``[model.encoder]`` of a recurrent network: its cells begin as those of a language model.
 
-    See :func:`treesent.nn.pretrained.copy_cells`.
+    See :func:`treesent.models.classifier.copy_cells.copy_cells`.
     """
 
     init: str

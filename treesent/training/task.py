@@ -3,15 +3,12 @@
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from treesent.data.batches import epoch_batches
 from treesent.training.recipe import TrainingConfig
-
-Int64 = npt.NDArray[np.int64]
+from treesent.types import Int64
 
 
 class Scored(Protocol):

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesent.errors import TreesentError
-from treesent.trees.structure import Int64, Structure, range_maximum, run_offsets
+from treesent.trees.structure import Structure, range_maximum, run_offsets
+from treesent.types import Int64
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesent.errors import TreesentError
-from treesent.trees.structure import Int32, Structure, layout
+from treesent.trees.structure import Structure, layout
+from treesent.types import Int32
 
 UNLABELLED = -1
 """The label of a node that has none; such a node counts for nothing in the loss and in the figures."""

@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import VectorsError
+from treesent.types import Float32, Int64
 from treesent.vectors.quantise import dequantise, quantise_rows
-
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
 
 _FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 

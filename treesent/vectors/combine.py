@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from treesent.errors import VectorsError
+from treesent.types import Float32
 from treesent.vectors.table import VectorTable
 
-Float32 = npt.NDArray[np.float32]
 Missing = Literal["pieces", "mean", "random"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from treesent.errors import VectorsError
-from treesent.paths import embeddings_path
+from treesent.files import embeddings_path
 
 BLOCK = 1 << 20
 Report = Callable[[int, int | None], None]

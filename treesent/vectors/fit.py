@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import VectorsError
+from treesent.types import Float32
 from treesent.vectors.subwords import NO_PIECE, SubwordVectors, pieces_of
 from treesent.vectors.table import VectorTable
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

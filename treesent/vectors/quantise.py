@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
+from treesent.types import Float32
 
 
 def quantise_rows(matrix: Float32) -> tuple[npt.NDArray[np.int8], Float32]:

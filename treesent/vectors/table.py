@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import VectorsError
-from treesent.paths import readable
+from treesent.files import readable
+from treesent.types import Float32, Int64
 from treesent.vectors.buckets import BucketVectors
 from treesent.vectors.quantise import dequantise, quantise_rows
 from treesent.vectors.subwords import Subwords, SubwordVectors
-
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
 
 FILE = "vectors.safetensors"
 _ESCAPES = {

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import MissingExtraError, VectorsError
+from treesent.types import Float32
 from treesent.vectors.table import VectorTable
-
-Float32 = npt.NDArray[np.float32]
 
 
 def read_transformer(

@@ -1,0 +1,362 @@
+"""The recurrent networks on numbers: one sequence at a time, torch's own, themselves in another way."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from hypothesis import given, settings
+
+from tests.device_guard import DeviceGuard
+from tests.strategies import structures
+from tests.toy_pipeline import TEXT, toy_model, toy_nlp
+from treesent.errors import RecipeError
+from treesent.models.classifier import recurrent_configs as configs
+from treesent.models.classifier.architectures import KEY, NETWORKS, build_network, network_config
+from treesent.models.classifier.recursive import node_loss
+from treesent.nn.batch import ForestBatch
+from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
+from treesent.nn.spans import Steps
+from treesent.pipeline.record import read
+from treesent.training.gradients import RecordsSteps
+from treesent.training.recipe import read_recipe
+from treesent.trees.forest import Forest
+from treesent.trees.structure import Structure
+
+N_ROWS, WIDTH, HIDDEN, CLASSES = 11, 4, 3, 5
+TABLE = np.random.default_rng(0).normal(size=(N_ROWS, WIDTH))
+RECIPES = Path(__file__).parents[3] / "pipelines"
+NAMES = {
+    network.config: name
+    for name, network in NETWORKS.items()
+    if issubclass(network.config, configs.RecurrentConfig)
+}
+CONFIGS = {name: config for config, name in NAMES.items()}
+OPTIONS = {
+    "plain": {},
+    "bidirectional": {"bidirectional": True},
+    "deep": {"layers": 3, "residual": True},
+    "deep, bidirectional": {"layers": 3, "bidirectional": True, "residual": True},
+    "mean": {"pooling": "mean"},
+    "max, bidirectional": {"pooling": "max", "bidirectional": True},
+    "attention": {"pooling": "attention"},
+    "attention, bidirectional, deep": {"pooling": "attention", "bidirectional": True, "layers": 2},
+    "outputs": {"pooling": "outputs", "layers": 2},
+    "dropout": {"recurrent_dropout": 0.4, "input_dropout": 0.3, "layer_dropout": 0.3, "layers": 2},
+}
+every_network = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def network(config=configs.LSTMConfig, seed=0, **options):
+    extra = {"modules": 2} if config is configs.ClockworkConfig else {}
+    made = configs.build(
+        config(hidden=HIDDEN, **extra, **options), WIDTH, CLASSES, VectorEmbedding(TABLE), generator(seed)
+    )
+    return made.double()
+
+
+def forest(structure, seed=0):
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, N_ROWS, structure.n_words)
+    return Forest.build(structure, rows, random.integers(-1, CLASSES, structure.n_nodes))
+
+
+def batch(structure, seed=0):
+    return ForestBatch.from_forest(forest(structure, seed))
+
+
+def alone(made, rows):
+    """Logits of one sequence of words: plain layers over all of it."""
+    steps = Steps.of(np.ones(len(rows), np.int64))
+    states = torch.from_numpy(TABLE[rows])
+    for number, layer in enumerate(made.layers):
+        below, states = states, layer.forth(states, steps)
+        if layer.back is not None:
+            states = torch.cat([states, layer.back(below.flip(0), steps).flip(0)], 1)
+        if number and made.residual:
+            states = states + below
+    if made.pooling == "outputs":
+        return torch.log_softmax(states @ made.weight.t() + made.bias, 1).mean(0)
+    if made.pooling == "last":
+        pooled = torch.cat([states[-1, :HIDDEN], states[0, HIDDEN:]])
+    elif made.pooling == "attention":
+        pool = made.attention
+        scores = torch.tanh(states @ pool.weight.t() + pool.bias) @ pool.context
+        pooled = torch.softmax(scores, 0) @ states
+    else:
+        pooled = states.mean(0) if made.pooling == "mean" else states.amax(0)
+    return made.weight @ pooled + made.bias
+
+
+def check_nodes(made, structure, atol):
+    trees = forest(structure)
+    found = made(ForestBatch.from_forest(trees)).logits
+    for node in range(trees.n_nodes):
+        expected = alone(made, trees.rows[trees.start[node] : trees.end[node]])
+        torch.testing.assert_close(found[node], expected, atol=atol, rtol=atol)
+
+
+@every_option
+@given(structures(max_trees=3, max_words=9))
+@settings(max_examples=8)
+def test_a_node_is_its_words_read_alone(options, structure):
+    check_nodes(network(**options).eval(), structure, 1e-10)
+
+
+@every_network
+@given(structures(max_trees=3, max_words=9))
+@settings(max_examples=5)
+def test_each_network_reads_a_node_as_its_words(config, structure):
+    check_nodes(network(config, bidirectional=True).eval(), structure, 1e-10)
+
+
+@every_network
+@every_option
+@given(structures(max_trees=4, max_words=10))
+@settings(max_examples=3)
+def test_a_batch_is_its_trees_one_by_one(config, options, structure):
+    made, trees = network(config, **options).float().eval(), forest(structure)
+    logits = made(ForestBatch.from_forest(trees)).logits[trees.order]
+    words = np.split(trees.rows, np.cumsum(trees.lengths)[:-1])
+    for tree, rows in enumerate(words):
+        one = Forest.build(structure.take([tree]), rows)
+        found = made(ForestBatch.from_forest(one)).logits[one.order]
+        expected = logits[structure.offsets[tree] : structure.offsets[tree + 1]]
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@given(structures())
+@settings(max_examples=20)
+def test_prefixes_are_sentences_that_stop_there(structure):
+    made, trees = network(configs.RNNConfig).eval(), forest(structure)
+    found = made.prefixes(ForestBatch.from_forest(trees))
+    ends = np.cumsum(trees.lengths)
+    for word in range(trees.n_words):
+        begin = ends[np.searchsorted(ends, word, "right")] - trees.lengths[trees.tree[word]]
+        torch.testing.assert_close(found[word], alone(made, trees.rows[begin : word + 1]))
+
+
+@pytest.mark.parametrize("options", [{"bidirectional": True}, {"pooling": "mean"}])
+def test_prefixes_need_an_output_at_every_step(options):
+    with pytest.raises(RecipeError, match="one direction"):
+        network(**options).prefixes(batch(Structure.right_branching([3])))
+
+
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}])
+def test_gradients_of_shared_prefixes_are_those_of_words_read_alone(options):
+    made, trees = network(**options), forest(Structure.from_distances([3, 1, 2, 0, 1], [5, 2]))
+    spans = [slice(*ends) for ends in zip(trees.start, trees.end, strict=True)]
+    found, expected = [], []
+    for gradients, logits in (
+        (found, made(ForestBatch.from_forest(trees)).logits),
+        (expected, torch.stack([alone(made, trees.rows[span]) for span in spans])),
+    ):
+        made.zero_grad()
+        node_loss(logits, torch.from_numpy(trees.label)).backward()
+        gradients += [weight.grad.clone() for weight in made.parameters()]
+    torch.testing.assert_close(found, expected)
+
+
+def test_attention_sums_to_one_and_ignores_other_sentences():
+    pool = AttentionPool(HIDDEN, generator()).double()
+    states = torch.randn(6, HIDDEN, generator=generator(), dtype=torch.float64)
+    sequence = torch.tensor([0, 1, 2, 0, 2, 0])
+    weights = pool.attention(states, sequence, 3)
+    sums = weights.new_zeros(3).index_add(0, sequence, weights)
+    torch.testing.assert_close(sums, torch.ones_like(sums))
+    other = states.clone()
+    other[sequence == 2] += 100
+    kept = sequence != 2
+    torch.testing.assert_close(pool.attention(other, sequence, 3)[kept], weights[kept])
+    assert pool.attention(states * 1e6, sequence, 3).isfinite().all()
+
+
+def test_pools_take_their_own_rows():
+    states, sequence = torch.tensor([[-1.0], [5], [-3], [7]]), torch.tensor([0, 1, 0, 1])
+    length = torch.tensor([2, 2])
+    assert mean_pool(states, sequence, length).tolist() == [[-2], [6]]
+    assert max_pool(states, sequence, length).tolist() == [[-1], [7]]
+
+
+@given(structures())
+def test_spans_name_every_word_of_every_node(structure):
+    trees = forest(structure)
+    words = np.repeat(np.cumsum(trees.lengths) - trees.lengths, 2 * trees.lengths - 1)
+    assert trees.start[trees.order].tolist() == (structure.start + words).tolist()
+    assert trees.end[trees.order].tolist() == (structure.end + words).tolist()
+    spans = ForestBatch.from_forest(trees).spans
+    nodes, ahead, behind = spans.of_nodes(), spans.from_words(), spans.to_words()
+    for node, (start, end) in enumerate(zip(trees.start, trees.end, strict=True)):
+        step = torch.arange(int(end - start))
+        expected = torch.arange(int(start), int(end))
+        found = nodes.row(torch.full_like(step, node), step)
+        assert torch.equal(nodes.word[found], expected)
+        assert torch.equal(ahead.word[ahead.row(torch.full_like(step, int(start)), step)], expected)
+        back = behind.row(torch.full_like(step, int(end) - 1), step)
+        assert torch.equal(behind.word[back], expected.flip(0))
+
+
+def test_one_mask_for_a_sentence_and_layer():
+    """Equal sentences differ by their masks alone, and a mask held over the steps has few values."""
+    made = network(configs.RNNConfig, recurrent_dropout=0.5)
+    trees = ForestBatch.from_forest(
+        Forest.build(Structure.right_branching([6] * 30), np.tile(np.arange(6), 30))
+    )
+    hidden = made(trees, generator()).hidden[trees.roots]
+    assert 1 < len(torch.unique(hidden.round(decimals=9), dim=0)) <= 2**HIDDEN
+
+
+@every_network
+@every_option
+def test_a_step_makes_no_tensor_without_a_device_and_waits_for_none(config, options):
+    made, trees = network(config, **options), batch(Structure.right_branching([5, 1, 3]))
+    with DeviceGuard():
+        node_loss(made(trees, generator()).logits, trees.label).backward()
+    assert all(weight.grad is not None for weight in made.parameters())
+
+
+@every_network
+@every_option
+def test_no_trees_and_one_word_are_batches(config, options):
+    made = network(config, **options)
+    empty = made(batch(Structure.right_branching([])))
+    assert empty.logits.shape == (0, CLASSES) and len(empty.hidden) == 0
+    assert made(batch(Structure.right_branching([1]))).logits.shape == (1, CLASSES)
+
+
+def test_weights_and_masks_follow_the_seed_and_leave_torchs_own_generator_alone():
+    trees, before = batch(Structure.right_branching([5, 3])), torch.random.get_rng_state()
+    nets = [network(seed=seed, **OPTIONS["dropout"]) for seed in (1, 1, 2)]
+    logits = [made(trees, generator(4)).logits for made in nets]
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(logits[0], logits[1]) and not torch.allclose(logits[0], logits[2])
+    assert not torch.allclose(nets[0](trees, generator(5)).logits, logits[0])
+
+
+@pytest.mark.parametrize("options", [OPTIONS["deep"], OPTIONS["attention, bidirectional, deep"]])
+def test_a_step_stays_on_its_device(options):
+    made = network(configs.CoupledLSTMConfig, **options).to("meta")
+    trees = ForestBatch.from_forest(forest(Structure.right_branching([5, 1, 3])), "meta")
+    loss = node_loss(made(trees).logits, trees.label)
+    loss.backward()
+    assert loss.device.type == "meta"
+
+
+@every_network
+@every_option
+@pytest.mark.parametrize("kind", ["module", "autocast"])
+def test_half_precision_is_near(kind, config, options):
+    trees = batch(Structure.right_branching([6, 1, 3]))
+    made = network(config, **options).float()
+    expected = made(trees, generator()).logits
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
+        found = made.to(torch.float32 if kind == "autocast" else torch.bfloat16)(trees, generator()).logits
+        node_loss(found, trees.label).backward()
+    if not made.recurrent_dropout:
+        torch.testing.assert_close(found.float(), expected, atol=0.05, rtol=0.05)
+    assert all(weight.grad.isfinite().all() for weight in made.parameters())
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@every_network
+@every_option
+def test_a_gpu_gives_the_same_numbers(config, options):
+    made, trees = network(config, **options).eval(), forest(Structure.right_branching([5, 1, 3]))
+    expected = made(ForestBatch.from_forest(trees)).logits
+    found = made.cuda()(ForestBatch.from_forest(trees, "cuda")).logits
+    torch.testing.assert_close(found.cpu(), expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "message"),
+    [
+        (configs.RNNConfig, {"hidden": 0}, "hidden is 0"),
+        (configs.RNNConfig, {"layers": 0}, "layers is 0"),
+        (configs.RNNConfig, {"pooling": "first"}, "pooling is 'first'; give one of 'last'"),
+        (configs.RNNConfig, {"pooling": "outputs", "bidirectional": True}, "one direction"),
+        (configs.LSTMConfig, {"recurrent_dropout": 1.0}, "recurrent_dropout is 1.0"),
+        (configs.LeakyConfig, {"rate": 0.0}, "rate is 0.0"),
+        (configs.LeakyConfig, {"rate": 0.2, "slowest": 0.3}, "slowest 0.3"),
+        (configs.LeakyConfig, {"tune_rates": True}, "cannot be learned"),
+        (configs.ClockworkConfig, {"modules": 0}, "modules is 0"),
+        (configs.ClockworkConfig, {"hidden": 3, "modules": 4}, "give 1 to 3"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(config, settings, message):
+    with pytest.raises(RecipeError, match=message):
+        config(**settings)
+
+
+def test_a_network_without_vectors_says_so():
+    made = configs.build(configs.GRUConfig(hidden=HIDDEN), WIDTH, CLASSES)
+    with pytest.raises(RecipeError, match="embedding"):
+        made(batch(Structure.right_branching([2])))
+
+
+def test_the_norms_of_steps_are_those_of_backpropagation_through_time():
+    """Elman's network, a loss on the root alone: dL/dh_(t-1) = U' ((1 - h_t^2) dL/dh_t)."""
+    made, n = network(configs.RNNConfig), 7
+    label = np.full(2 * n - 1, -1)
+    label[-1] = 2
+    trees = ForestBatch.from_forest(Forest.build(Structure.right_branching([n]), np.arange(n), label))
+    made.record_steps = True
+    node_loss(made(trees).logits, trees.label).backward()
+    found = made.step_gradient_norms()
+    cell, states = made.layers[0].forth, [torch.zeros(HIDDEN, dtype=torch.float64)]
+    with torch.no_grad():
+        for x in cell.project(torch.from_numpy(TABLE[:n])):
+            states.append(torch.tanh(x + states[-1] @ cell.matrix()))
+        probs = torch.softmax(made.weight @ states[-1] + made.bias, 0)
+        gradient, expected = made.weight.t() @ (probs - torch.eye(CLASSES)[2]), []
+        for state in states[:0:-1]:
+            expected.insert(0, gradient.norm())
+            gradient = cell.matrix() @ ((1 - state**2) * gradient)
+    torch.testing.assert_close(found, torch.stack(expected))
+    assert len(made.step_gradient_norms()) == 0
+
+
+@every_network
+def test_every_network_tells_of_its_steps(config):
+    made, trees = network(config, layers=2, bidirectional=True), batch(Structure.right_branching([5, 2]))
+    assert isinstance(made, RecordsSteps)
+    made.record_steps = True
+    node_loss(made(trees).logits, trees.label).backward()
+    norms = made.step_gradient_norms()
+    assert len(norms) == 5
+    assert (norms > 0).all()
+
+
+@every_network
+def test_a_pipeline_is_written_read_and_scores_every_constituent(config, tmp_path):
+    block, model = {KEY: NAMES[config], "hidden": 8, "bidirectional": True}, toy_model()
+    network = build_network(block, model.table.width, 5, model.network.embedding, generator()).eval()
+    nlp = toy_nlp()
+    nlp.get_pipe("treesent").trained = replace(model, block=block, network=network)
+    nlp.to_disk(tmp_path / "saved")
+    again = spacy.load(tmp_path / "saved")
+    found, expected = (
+        np.concatenate([record.probs for _, record in read(pipeline(TEXT))]) for pipeline in (again, nlp)
+    )
+    assert len(found) == 2 * len(nlp(TEXT)) - 2
+    assert np.array_equal(found, expected)
+
+
+@every_network
+def test_each_network_has_a_recipe(config, tmp_path):
+    for name in ("train.txt", "dev.txt"):
+        (tmp_path / name).touch()
+    paths = {"paths.trees": str(tmp_path), "paths.vectors": str(tmp_path)}
+    recipes = {path.name: path for path in RECIPES.glob("*.cfg") if NAMES[config] in path.read_text("utf-8")}
+    assert recipes
+    for name, path in recipes.items():
+        assert isinstance(network_config(read_recipe(path, paths).model), config)
+        assert f"pipelines/{name} " in path.read_text("utf-8")

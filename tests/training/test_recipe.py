@@ -1,0 +1,236 @@
+"""Recipes: what they mean, and what a user sees when one is wrong."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from treesent.errors import RecipeError, TreesentError, VectorsError
+from treesent.files import recipe_path
+from treesent.training.recipe import parse_recipe, read_recipe
+from treesent.vectors.sources import load_vectors
+from treesent.vectors.table import VectorTable
+
+GOOD = """
+[paths]
+trees = "trees"
+
+[vectors]
+@misc = "treesent.VectorFile.v1"
+path = "vectors"
+
+[model]
+@architectures = "treesent.TreeLSTM.v1"
+hidden = 8
+
+[corpora]
+train = ${paths.trees}/train.txt
+dev = ["trees/dev.txt","trees/train.txt"]
+
+[labels]
+
+[training]
+seed = 3
+
+[training.optimizer]
+kind = "sgd"
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """Where a recipe may stand: the folder of its files."""
+    folder = tmp_path / "recipes"
+    for name in ("trees/train.txt", "trees/dev.txt", "vectors/x"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return folder / "r.cfg"
+
+
+def test_values_defaults_and_paths(recipe):
+    read = parse_recipe(GOOD, {}, recipe)
+    assert read.training.seed == 3
+    assert read.training.optimizer.kind == "sgd"
+    assert read.training.optimizer.learn_rate == 0.001
+    assert read.labels.names[0] == "very negative"
+    assert read.corpora.train == (str(recipe.parent / "trees" / "train.txt"),)
+    assert [Path(file).name for file in read.corpora.dev] == ["dev.txt", "train.txt"]
+    assert read.vectors["path"] == str(recipe.parent / "vectors")
+    assert read.model == {"@architectures": "treesent.TreeLSTM.v1", "hidden": 8}
+
+
+def test_a_path_is_looked_for_in_the_recipe_s_folder_then_in_the_working_directory(recipe, tmp_path):
+    (tmp_path / "here.txt").touch()
+    (tmp_path / "vectors").touch()
+    read = parse_recipe(GOOD, {"corpora.train": "here.txt"}, recipe)
+    assert read.corpora.train == (str(tmp_path / "here.txt"),)
+    assert read.vectors["path"] == str(recipe.parent / "vectors")
+
+
+def test_overrides_and_the_environment(recipe, monkeypatch):
+    overrides = {"training.seed": 9, "training.schedule.kind": "linear", "training.clip_norm": 1}
+    read = parse_recipe(GOOD, overrides, recipe)
+    assert (read.training.seed, read.training.schedule.kind, read.training.clip_norm) == (9, "linear", 1.0)
+    text = "# ${env.NOWHERE}\n" + GOOD.replace('trees = "trees"', 'trees = "${env.TREES}"')
+    with pytest.raises(RecipeError, match="no variable TREES"):
+        parse_recipe(text, {}, recipe)
+    monkeypatch.setenv("TREES", "trees")
+    assert parse_recipe(text, {}, recipe).corpora.train == (str(recipe.parent / "trees/train.txt"),)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"training.sed": 1}, r"training.sed is unknown; did you mean 'seed'\?"),
+        ({"trainig.seed": 1}, r"--trainig.seed: .*did you mean 'training'\?"),
+        ({"training.optimizer.lr": 1}, "training.optimizer.lr is unknown; .*learn_rate"),
+        ({"training.seed": "x"}, "training.seed is 'x'; expected an integer"),
+        ({"training.seed": 1.5}, "training.seed is 1.5; expected an integer"),
+        ({"training.seed": True}, "training.seed is True; expected an integer"),
+        ({"training.tune_vectors": 1}, "training.tune_vectors is 1; expected true or false"),
+        ({"training.batch_size": 0}, "training.batch_size is 0; expected at least 1"),
+        ({"training.average": 1}, "training.average is 1.0; expected from 0 to below 1"),
+        ({"training.clip_norm": "5"}, "training.clip_norm is '5'; expected a number"),
+        ({"training.metric": "accuracy"}, "training.metric is 'accuracy'; expected root"),
+        ({"training.metric": "root.loss"}, "training.metric is 'root.loss'; expected"),
+        ({"training.metric": "root.accuracy+loss"}, "several joined by +"),
+        ({"model.encoder.inits": "x"}, "model.encoder.inits is unknown; did you mean 'init'"),
+        ({"model.encoder.init": "nowhere"}, "there is no file 'nowhere'"),
+        ({"model.encoder.init": "vectors", "model.encoder.learn_rate": 0}, "learn_rate is 0"),
+        ({"training.optimizer.kind": "adam"}, "training.optimizer.kind is 'adam'; expected one of 'adamw'"),
+        ({"training.optimizer.learn_rate": -1}, "training.optimizer.learn_rate is -1.0; expected a number"),
+        ({"training.optimizer.vectors_learn_rate": "a"}, "vectors_learn_rate is 'a'; expected a number"),
+        ({"training.optimizer": 3}, r"training.optimizer is 3; expected a section, \[training.optimizer\]"),
+        ({"training.schedule.warmup": -1}, "training.schedule.warmup is -1; expected at least 0"),
+        ({"labels.names": ["a"]}, r"labels.names is \['a'\]; expected two or more"),
+        ({"labels.names": ["a", "a"]}, "expected different names"),
+        ({"labels.names": "ab"}, "labels.names is 'ab'; expected a list"),
+        ({"labels.names": ["a", 2]}, r"labels.names\[1\] is 2; expected text in quotes"),
+        (
+            {"labels.polarity": [0, 2]},
+            "labels.polarity is .*; expected one number from -1 to 1 for each of the 5",
+        ),
+        ({"corpora.tran": "x"}, "corpora.tran is unknown; did you mean 'train'"),
+        ({"corpora.train": "nowhere.txt"}, "there is no file 'nowhere.txt'; tried .*recipes.* and "),
+        ({"corpora.train": 3}, "corpora.train is 3; expected"),
+        ({"vectors.path": "nowhere"}, "there is no file 'nowhere'"),
+        ({"corpora.train.path": "x"}, "train is a value, not a section"),
+    ],
+)
+def test_an_override_that_makes_no_sense(recipe, overrides, message):
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(GOOD, overrides, recipe)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[model]", "[modle]", r"\[modle\] is unknown; did you mean 'model'\?"),
+        ("[vectors]", "[model]", "not a recipe that can be read"),
+        ("seed = 3", "seed = 3\nseed = 4", "not a recipe that can be read.*seed"),
+        ("seed = 3", "seed 3", "not a recipe that can be read"),
+        ("seed = 3", "seed = three", "training.seed is 'three'; expected an integer"),
+        ("${paths.trees}", "${paths.tree}", "not a recipe that can be read"),
+        ("dev = [", "dev = [[", "there is no file"),
+        ("[corpora]", "[training.corpora]", "the section .training. must stand before its parts"),
+        ("dev =", "test =", "corpora.test is unknown"),
+        ('dev = ["trees/dev.txt","trees/train.txt"]', "", "dev is missing"),
+        ("[labels]", "train_heads = x\n[labels]", "train_heads is given without dev_heads"),
+        ("[labels]", "train_heads = x\ndev_heads = x\n[labels]", "there is no file"),
+        (
+            "[labels]",
+            "train_heads = x\ndev_heads = x\nreparse = true\n[labels]",
+            "reparse is given, but dev_heads",
+        ),
+    ],
+)
+def test_a_text_that_makes_no_sense(recipe, old, new, message):
+    assert old in GOOD
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(GOOD.replace(old, new, 1), {}, recipe)
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_recipe(tmp_path / "none.cfg")
+    (tmp_path / "a.cfg").write_bytes(b"\xff")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_recipe(tmp_path / "a.cfg")
+
+
+def test_two_classes_have_no_polarity_unless_it_is_given(recipe):
+    read = parse_recipe(GOOD, {"labels.names": ["spam", "ham"]}, recipe)
+    assert read.labels.polarity is None
+    read = parse_recipe(GOOD, {"labels.names": ["bad", "good"], "labels.polarity": [-1, 1]}, recipe)
+    assert read.labels.polarity == (-1.0, 1.0)
+
+
+def test_the_packaged_recipes_are_read(tmp_path):
+    (tmp_path / "trees").mkdir()
+    for name in ("train.txt", "dev.txt"):
+        (tmp_path / "trees" / name).touch()
+    paths = {"paths.trees": str(tmp_path / "trees"), "paths.vectors": str(tmp_path)}
+    read = read_recipe(recipe_path("tree_lstm"), paths)
+    assert read.training.metric == "root.accuracy_5+root.accuracy_2"
+    assert read.model["@architectures"] == "treesent.TreeLSTM.v1"
+
+
+def test_sources_of_vectors_compose(tmp_path):
+    rng = np.random.default_rng(0)
+    first = VectorTable(["the", "film", "rare"], rng.normal(size=(3, 4)).astype(np.float32))
+    second = VectorTable(["film", "good", "odd"], rng.normal(size=(3, 3)).astype(np.float32))
+    first.save(tmp_path / "a")
+    second.save(tmp_path / "b")
+    (tmp_path / "t.txt").write_text("(3 (2 Odd) (2 unheard))\n")
+    file = "treesent.VectorFile.v1"
+    block = {
+        "@misc": "treesent.JoinVectors.v1",
+        "sources": {
+            "a": {"@misc": file, "path": str(tmp_path / "a")},
+            "b": {"@misc": file, "path": str(tmp_path / "b")},
+        },
+        "frequent": 3,
+        "trees_path": [str(tmp_path / "t.txt")],
+    }
+    table = load_vectors(block)
+    assert table.words == ["the", "film", "good", "odd"]
+    assert table.width == 7
+    small = load_vectors(block | {"width": 5, "precision": "int8", "subwords": 50})
+    assert (small.width, small.matrix.dtype) == (5, np.int8)
+    assert small.subwords is not None
+    limited = load_vectors({"@misc": file, "path": str(tmp_path / "a"), "limit": 2})
+    assert limited.words == ["the", "film"]
+    with pytest.raises(VectorsError, match="sources"):
+        load_vectors(block | {"sources": {}})
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({}, r"the section \[vectors\] is missing; add it"),
+        ({"path": "x"}, "@misc = NAME; treesent has treesent.VectorFile.v1"),
+        ({"@misc": "treesent.Vectors.v1"}, r"\[vectors\]: .*treesent.Vectors.v1"),
+        ({"@misc": "treesent.VectorFile.v1", "path": "x", "pth": 1}, "pth"),
+        ({"@misc": "treesent.VectorFile.v1"}, "path"),
+        ({"@misc": "treesent.VectorFile.v1", "path": "x", "limit": "many"}, "limit"),
+    ],
+)
+def test_a_vectors_block_that_makes_no_sense(block, message):
+    with pytest.raises(TreesentError, match=message) as caught:
+        load_vectors(block)
+    assert "\n" not in str(caught.value)
+    assert not re.search(r"\s{2}", str(caught.value))
+
+
+def test_the_recipe_for_tables_is_read(tmp_path):
+    table = tmp_path / "reviews.csv"
+    table.touch()
+    paths = {"paths.table": str(table), "paths.vectors": str(tmp_path), "paths.parser": str(tmp_path)}
+    read = read_recipe(recipe_path("imdb"), paths)
+    assert (read.corpora.train, read.corpora.dev) == ((str(table),), ())
+    assert read.corpora.has_texts
+    assert not read.corpora.has_trees
+    read = read_recipe(recipe_path("imdb"), paths | {"paths.table": "hf:stanfordnlp/imdb"})
+    assert read.corpora.train == ("hf:stanfordnlp/imdb",)

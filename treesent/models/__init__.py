@@ -1,0 +1,1 @@
+"""Families of models: classifiers, parsers and language models."""

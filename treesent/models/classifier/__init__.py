@@ -1,0 +1,1 @@
+"""Recursive and recurrent networks that classify every phrase."""

@@ -1,0 +1,66 @@
+"""Run a network over trees and score what it says."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from treesent.data.batches import Corpus, EncodedCorpus, in_order
+from treesent.metrics.accuracy import TreeScores
+from treesent.metrics.documents import Aggregate, score_corpus
+from treesent.nn.batch import ForestBatch
+from treesent.types import Float32
+from treesent.vectors.table import VectorTable
+
+
+def predict(model: nn.Module, batches: Iterable[ForestBatch]) -> Float32:
+    """Give the probabilities of all nodes, batch after batch, each tree in post-order.
+
+    :param model: any of the networks; its mode is put back afterwards.
+    :param batches: on the model's device.
+    :returns: *Shape:* ``(n_nodes, n_classes)``.
+    """
+    mode = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            probs = [model(b).logits.index_select(0, b.order).float().softmax(1) for b in batches]
+        return np.concatenate([p.cpu().numpy() for p in probs])
+    finally:
+        model.train(mode)
+
+
+def encode(table: VectorTable, corpus: Corpus) -> tuple[EncodedCorpus, Float32]:
+    """Look the words of a corpus up.
+
+    :param table: the vectors.
+    :param corpus: the trees.
+    :returns: the corpus with rows for words, and the vectors of unknown words, to which rows from the
+        table's end on point. *Shape:* ``(n_extra, width)``.
+    """
+    found = table.lookup(corpus.words)
+    return EncodedCorpus(corpus.structure, found.rows, corpus.label, corpus.documents), found.extra
+
+
+def evaluate_trees(
+    model: nn.Module,
+    table: VectorTable,
+    corpus: Corpus,
+    polarity: Sequence[float] | None,
+    batch_size: int = 256,
+    aggregate: Aggregate = "mean",
+) -> TreeScores:
+    """Score a network on trees: their own words and structure, no tokeniser and no parser.
+
+    :param model: with its embedding set to the table's vectors.
+    :param table: the vectors.
+    :param corpus: the trees with their labels.
+    :param polarity: a number for each class, or None where classes have none.
+    :param batch_size: trees a batch.
+    :param aggregate: how sentences make the class of a text.
+    """
+    device = next(model.parameters()).device
+    encoded, extra = encode(table, corpus)
+    batches = (ForestBatch.from_forest(f, device, extra=extra) for f in in_order(encoded, batch_size))
+    return score_corpus(predict(model, batches), encoded, polarity, aggregate)

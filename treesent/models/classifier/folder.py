@@ -1,0 +1,249 @@
+"""The folder of a trained component: write it, check it and read it.
+
+It holds ``config.json`` (the network's settings, the classes, a checksum of every other file and of itself),
+``weights.safetensors``, ``vectors/`` and, where there is a parser, ``parser.safetensors``. Nothing in it is
+ever unpickled.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from treesent import __version__
+from treesent.errors import ModelError, TreesentError
+from treesent.vectors.table import FILE, VectorTable
+
+if TYPE_CHECKING:
+    import torch
+
+    from treesent.models.parser.kinds import Parser
+
+FORMAT = 1
+CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
+FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
+TWO = ("negative", "positive")
+
+
+@dataclass(slots=True)
+class SentimentModel:
+    """All that scores a sentence.
+
+    :param network: the classifier, its ``embedding`` that of ``table``.
+    :param block: the ``[model]`` block that describes it.
+    :param table: the vectors.
+    :param labels: the classes, the most negative first.
+    :param polarity: the value of each class, from -1 to 1; None where they have none.
+    :param parser: makes trees for sentences, where there is one.
+    """
+
+    network: "torch.nn.Module"
+    block: dict[str, Any]
+    table: VectorTable
+    labels: tuple[str, ...]
+    polarity: tuple[float, ...] | None
+    parser: "Parser | None" = None
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.labels)
+
+    @property
+    def parsed(self) -> 'Literal["learned", "seq2seq"] | None':
+        """What trees of the model's own parser are called; None where it has none."""
+        return None if self.parser is None else self.parser.trees
+
+
+def default_labels(n_classes: int) -> tuple[str, ...]:
+    """Names of the classes where nobody gave any: words for two, three and five of them, else numbers."""
+    named = {2: TWO, 3: FIVE[1:4], 5: FIVE}
+    return named.get(n_classes, tuple(map(str, range(n_classes))))
+
+
+def default_polarity(n_classes: int) -> tuple[float, ...]:
+    """Values of the classes where nobody gave any: evenly from -1 to 1."""
+    return tuple(float(value) for value in np.linspace(-1, 1, n_classes))
+
+
+def save_model(folder: str | Path, model: SentimentModel) -> None:
+    """Write a component's folder; ``config.json``, which vouches for the rest, comes last.
+
+    :param folder: made where it does not exist.
+    """
+    from treesent.models.classifier.architectures import weights_to_bytes
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    # A table in fewer bits says that size matters.
+    half = model.table.matrix.dtype != np.float32
+    (folder / WEIGHTS).write_bytes(weights_to_bytes(model.network, half))
+    (folder / PARSER).unlink(missing_ok=True)
+    if model.parser is not None:
+        model.parser.save(folder / PARSER)
+    _current_table(model).save(folder / VECTORS)
+    files = [WEIGHTS, *([PARSER] if model.parser is not None else [])]
+    files += [path.relative_to(folder).as_posix() for path in sorted((folder / VECTORS).iterdir())]
+    config = {
+        "format": FORMAT,
+        "treesent": __version__,
+        "model": model.block,
+        "labels": list(model.labels),
+        "polarity": None if model.polarity is None else list(model.polarity),
+        "files": {name: _file_digest(folder / name) for name in files},
+    }
+    partial = folder / f"{CONFIG}.partial"
+    partial.write_text(json.dumps({**config, "sha256": _config_digest(config)}, indent=1) + "\n", "utf-8")
+    partial.replace(folder / CONFIG)
+
+
+def _current_table(model: SentimentModel) -> VectorTable:
+    """The vectors as training left them."""
+    embedding: Any = getattr(model.network, "embedding", None)
+    if embedding is None or not embedding.tune:
+        return model.table
+    rows = embedding.table.detach().cpu().numpy()
+    return VectorTable(model.table.words, rows, None, model.table.subwords)
+
+
+def load_model(folder: str | Path) -> SentimentModel:
+    """Read a component's folder.
+
+    :raises ModelError: where a file is missing, cut short, changed or of another version; the message names
+        it.
+    """
+    from treesent.models.classifier.architectures import build_network, weights_from_bytes
+    from treesent.models.parser.kinds import load_parser
+    from treesent.nn.embedding import VectorEmbedding
+
+    folder = Path(folder)
+    config = _read_config(folder)
+    _check_files(folder, config["files"])
+    try:
+        table = VectorTable.load(folder / VECTORS)
+        embedding = VectorEmbedding(table.matrix, table.scale)
+        network = build_network(config["model"], table.width, len(config["labels"]), embedding)
+        weights_from_bytes(network, (folder / WEIGHTS).read_bytes())
+        parser = load_parser(folder / PARSER) if PARSER in config["files"] else None
+        if parser is not None and parser.width != table.width:
+            raise ModelError(f"the parser reads vectors of width {parser.width}, the table has {table.width}")
+    except TreesentError as error:
+        raise ModelError(f"{folder}: {error}") from error
+    return SentimentModel(
+        network.eval(),
+        config["model"],
+        table,
+        tuple(config["labels"]),
+        None if config["polarity"] is None else tuple(config["polarity"]),
+        parser,
+    )
+
+
+def find_table(vectors: "str | Path | VectorTable | None", vocab: Any) -> VectorTable:
+    """The vectors for a new network.
+
+    :param vectors: a table, the folder of one, or the name or folder of a pipeline of treesent's.
+    :param vocab: whose vectors to take where there is nothing else.
+    :raises ModelError: where there are none.
+    """
+    if isinstance(vectors, VectorTable):
+        return vectors
+    if vectors is not None:
+        from treesent.files import pipeline_path
+
+        if Path(vectors, FILE).is_file() or Path(vectors).is_file():
+            return VectorTable.load(vectors)
+        return VectorTable.load(pipeline_path(vectors) / "treesent" / VECTORS)
+    if not len(vocab.vectors):
+        raise ModelError(
+            "a new network needs word vectors: set vectors in [initialize.components.treesent] to a folder "
+            "that `treesent vectors` wrote or to a pipeline, or give the vocab vectors ([initialize] vectors)"
+        )
+    rows = vocab.vectors.key2row
+    words = {vocab.strings[key]: row for key, row in sorted(rows.items(), key=lambda item: item[1])}
+    return VectorTable(list(words), np.asarray(vocab.vectors.data, np.float32)[list(words.values())])
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ModelError(
+            f"{path} is missing: give the folder of a pipeline that treesent or spaCy wrote whole"
+        )
+    try:
+        config = json.loads(path.read_bytes())
+        stated = config.pop("sha256", None)
+        version = config["format"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is damaged ({error}): copy or train the model again") from error
+    if version != FORMAT:
+        raise ModelError(
+            f"{path} is of format {version!r}, and treesent {__version__} reads format {FORMAT}: "
+            f"install the treesent that wrote it ({config.get('treesent', 'unknown')}), or train again"
+        )
+    if stated != _config_digest(config):
+        raise ModelError(
+            f"{path} was changed after it was written (its checksum differs): copy the model again"
+        )
+    return dict(config)
+
+
+def _check_files(folder: Path, files: Mapping[str, str]) -> None:
+    for name, stated in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise ModelError(f"{path} is missing: copy the whole model again")
+        if _file_digest(path) != stated:
+            raise ModelError(f"{path} is cut short or damaged (its checksum differs): copy the model again")
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _config_digest(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def model_to_bytes(model: SentimentModel) -> dict[str, bytes]:
+    """The files of a component's folder by name."""
+    with TemporaryDirectory() as folder:
+        save_model(folder, model)
+        paths = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def model_from_bytes(files: Mapping[str, bytes]) -> SentimentModel:
+    """The model of :func:`model_to_bytes`."""
+    with TemporaryDirectory() as folder:
+        for name, data in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return load_model(folder)
+
+
+def check_classes(labels: Sequence[str], polarity: Sequence[float] | None) -> None:
+    """Refuse classes that make no sense.
+
+    :raises ModelError: where names and values disagree, a name stands twice or values do not rise within
+        -1..1.
+    """
+    if len(labels) < 2 or len(set(labels)) != len(labels):
+        raise ModelError(f"labels = {list(labels)}: give at least two different names")
+    if polarity is None:
+        return
+    if len(labels) != len(polarity):
+        raise ModelError(f"{len(labels)} labels and {len(polarity)} polarity values: give one value for each")
+    if any(a > b for a, b in pairwise(polarity)) or max(map(abs, polarity)) > 1:
+        raise ModelError(
+            f"polarity = {list(polarity)}: the values rise from the most negative, within -1 to 1"
+        )

@@ -1,0 +1,189 @@
+"""What the loop learns of a classifier: the class of every labelled node, and of every labelled text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from treesent.data.batches import EncodedCorpus, in_order
+from treesent.metrics.accuracy import TreeScores
+from treesent.metrics.documents import Aggregate, document_log_probs, product_log_probs, score_corpus, shares
+from treesent.models.classifier.evaluation import predict
+from treesent.models.classifier.recursive import node_loss
+from treesent.nn.batch import ForestBatch
+from treesent.training.recipe import TrainingConfig
+from treesent.training.task import Task
+from treesent.types import Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of a batch.
+
+    :param document: the text of each root. *Shape:* ``(n_trees,)``.
+    :param share: how much each root counts in its text. *Shape:* ``(n_trees,)``.
+    :param target: class of each text, -1 where its root has it or nothing does. *Shape:* ``(n_documents,)``.
+    """
+
+    document: Tensor
+    share: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TextBatch:
+    """The trees of a batch and the texts they are of.
+
+    :param forest: what the network takes.
+    :param texts: None where each tree is a text.
+    """
+
+    forest: ForestBatch
+    texts: Texts | None
+
+    @property
+    def n_trees(self) -> int:
+        """Trees in the batch."""
+        return self.forest.n_trees
+
+    @property
+    def n_nodes(self) -> int:
+        """Nodes of all trees."""
+        return self.forest.n_nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Data(Task):
+    """The task of a classifier.
+
+    :param train: what to learn from.
+    :param dev: what to be judged by.
+    :param polarity: a number for each class, or None where classes have none.
+    :param aggregate: how sentences make the class of a text.
+    :param class_weight: how much each class counts, on the network's device. *Shape:* ``(n_classes,)``.
+    :param word_dropout: share of the words that a batch replaces by zeros.
+    :param n_rows: rows of the table, past which a dropped word's row lies.
+    :param width: of the vectors.
+    :param seed: the run's; with a batch's texts it fixes which words are dropped.
+    """
+
+    train: EncodedCorpus
+    dev: EncodedCorpus
+    polarity: Sequence[float] | None
+    aggregate: Aggregate = "mean"
+    class_weight: Tensor | None = None
+    word_dropout: float = 0.0
+    n_rows: int = 0
+    width: int = 0
+    seed: int = 0
+
+    @property
+    def n_train(self) -> int:
+        """Texts to learn from; a tree of a treebank is one."""
+        return self.train.n_documents
+
+    def batch(self, texts: Int64, device: torch.device, non_blocking: bool) -> TextBatch:
+        """Lay some of the texts out.
+
+        :param texts: which. *Shape:* ``(batch,)``.
+        :param device: where the network is.
+        :param non_blocking: copy from pinned memory while the host goes on.
+        """
+        trees, found = texts, None
+        if self.train.documents is not None:
+            documents, trees = self.train.documents.take(texts)
+            share = shares(documents, self.train.structure.lengths[trees], self.aggregate)
+            arrays = (documents.of_tree, share, documents.target)
+            found = Texts(*(torch.from_numpy(a).to(device, non_blocking=non_blocking) for a in arrays))
+        corpus, extra = self.train, None
+        if self.word_dropout:
+            corpus, extra = self._without_words(trees), np.zeros((1, self.width), np.float32)
+            trees = np.arange(len(trees))
+        forest = corpus.forest(trees)
+        return TextBatch(
+            ForestBatch.from_forest(forest, device, non_blocking=non_blocking, extra=extra), found
+        )
+
+    def _without_words(self, trees: Int64) -> EncodedCorpus:
+        """Some trees, a share of whose words has the row past the table."""
+        part = self.train.take(trees)
+        rng = np.random.default_rng([self.seed, 2, *trees[:64].tolist()])
+        dropped = rng.random(len(part.rows)) < self.word_dropout
+        return EncodedCorpus(part.structure, np.where(dropped, self.n_rows, part.rows), part.label)
+
+    def loss(
+        self, model: nn.Module, batch: TextBatch, generator: torch.Generator, config: TrainingConfig
+    ) -> Tensor:
+        """Mean cross-entropy over the labelled nodes and texts.
+
+        :param model: the network.
+        :param batch: made by :meth:`batch`.
+        :param generator: where dropout masks come from.
+        :param config: how much a root, or a text, counts.
+        """
+        forest, texts = batch.forest, batch.texts
+        logits = model(forest, generator).logits
+        if texts is None:
+            return node_loss(logits, forest.label, self._node_weight(forest, config))
+        roots = logits.index_select(0, forest.roots).float().log_softmax(1)
+        log_probs = self._together(roots, texts)
+        nodes, texts_weight = self._both(batch, config)
+        losses = functional.cross_entropy(logits.float(), forest.label, ignore_index=-1, reduction="none")
+        text_losses = functional.nll_loss(log_probs, texts.target, ignore_index=-1, reduction="none")
+        total = nodes.sum() + texts_weight.sum()
+        tiny = torch.finfo(torch.float32).tiny
+        return ((losses * nodes).sum() + (text_losses * texts_weight).sum()) / total.clamp(min=tiny)
+
+    def _together(self, roots: Tensor, texts: Texts) -> Tensor:
+        """Log-probabilities of the texts from those of their sentences."""
+        if self.aggregate == "product":
+            return product_log_probs(roots, texts.document, len(texts.target))
+        return document_log_probs(roots, texts.document, texts.share, len(texts.target))
+
+    def weight(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
+        """How many labels a batch has, each with its weight.
+
+        :param batch: made by :meth:`batch`.
+        :param config: how much a root, or a text, counts.
+        """
+        nodes, texts = self._both(batch, config)
+        return nodes.sum() + texts.sum()
+
+    def _both(self, batch: TextBatch, config: TrainingConfig) -> tuple[Tensor, Tensor]:
+        """What each node and each text counts: nothing where it has no label."""
+        label = batch.forest.label
+        labelled = (label >= 0).float()
+        weight = self._node_weight(batch.forest, config)
+        nodes = labelled if weight is None else weight * labelled
+        if batch.texts is None:
+            return nodes, nodes.new_zeros(1)
+        target = batch.texts.target
+        texts = (target >= 0).float() * config.root_weight
+        if self.class_weight is not None:
+            texts = texts * self.class_weight.index_select(0, target.clamp(min=0))
+        return nodes, texts
+
+    def _node_weight(self, forest: ForestBatch, config: TrainingConfig) -> Tensor | None:
+        """What each node counts where it has a label; None where all count the same."""
+        weight: Tensor | None = None
+        if config.root_weight != 1:
+            weight = torch.ones(forest.n_nodes, device=forest.device)
+            weight = weight.index_fill(0, forest.roots, config.root_weight)
+        if self.class_weight is None:
+            return weight
+        classes = self.class_weight.index_select(0, forest.label.clamp(min=0))
+        return classes if weight is None else weight * classes
+
+    def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> TreeScores:
+        """Score the dev texts.
+
+        :param model: the network.
+        :param device: where it is.
+        :param batch_size: trees a batch.
+        """
+        forests = in_order(self.dev, batch_size)
+        probs = predict(model, (ForestBatch.from_forest(forest, device) for forest in forests))
+        return score_corpus(probs, self.dev, self.polarity, self.aggregate)

@@ -1,0 +1,110 @@
+"""Draw symbols: temperature, top-k, nucleus, and random numbers of its own for each sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from treesent.errors import RecipeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How a distribution is changed before a symbol is drawn from it: in the order of the fields.
+
+    :param temperature: the logarithms are divided by it; 0 takes the most probable symbol, the first of them
+        where several are.
+    :param top_k: keep this many most probable symbols; 0 for all.
+    :param top_p: keep the fewest most probable symbols that have together at least this probability (the
+        nucleus, Holtzman et al. 2020, eqs. 2-3); 1 for all.
+    :raises RecipeError: a number makes no sense.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        # `not` catches what is no number, too.
+        if not 0 <= self.temperature < float("inf"):
+            raise RecipeError(f"temperature is {self.temperature}; give 0 or more, 1 to change nothing")
+        if self.top_k < 0:
+            raise RecipeError(f"top_k is {self.top_k}; give 0 for all symbols, or 1 or more")
+        if not 0 < self.top_p <= 1:
+            raise RecipeError(f"top_p is {self.top_p}; give a probability above 0, 1 for all symbols")
+
+
+PLAIN = Shape()
+
+
+def reshape(log_probs: Tensor, shape: Shape) -> Tensor:
+    """Change a distribution.
+
+    :param log_probs: up to a constant a row; an impossible symbol has minus infinity, and each row has a
+        possible one. *Shape:* (batch, n_symbols)
+    :param shape: how.
+    :return: probabilities, each row summing to one, in double precision where the device has it. *Shape:*
+        (batch, n_symbols)
+    """
+    # Metal knows single precision only.
+    scores = log_probs.to(torch.float32 if log_probs.device.type == "mps" else torch.float64)
+    if shape.temperature == 0:
+        return torch.zeros_like(scores).scatter_(1, scores.argmax(1, keepdim=True), 1.0)
+    # Its largest value first, so that a small temperature cannot overflow.
+    scores = (scores - scores.amax(1, keepdim=True)) / shape.temperature
+    probs = scores.softmax(1)
+    if not shape.top_k and shape.top_p == 1:
+        return probs
+    # Stable, so that of equal symbols the first are kept.
+    falling, order = probs.sort(dim=1, descending=True, stable=True)
+    if shape.top_k:
+        falling = falling.clone()
+        falling[:, shape.top_k :] = 0
+        falling = falling / falling.sum(1, keepdim=True)
+    if shape.top_p < 1:
+        # What stands before a symbol decides: the one that reaches top_p is still in.
+        before = falling.cumsum(1) - falling
+        falling = falling * (before < shape.top_p)
+        falling = falling / falling.sum(1, keepdim=True)
+    return torch.zeros_like(probs).scatter_(1, order, falling)
+
+
+def pick(probs: Tensor, uniform: Tensor) -> Tensor:
+    """Draw a symbol a row, by the inverse of the cumulative distribution.
+
+    :param probs: *Shape:* (batch, n_symbols)
+    :param uniform: a number from 0 to below 1 a row. *Shape:* (batch,)
+    :return: *Shape:* (batch,)
+    """
+    below = probs.cumsum(1)
+    total = below[:, -1:]
+    # Rounding could reach the total, and with it a symbol of probability 0 behind the last possible one.
+    target = torch.minimum(uniform.to(probs.dtype)[:, None] * total, total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(below, target, right=True).squeeze(1)
+
+
+class Streams:
+    """Random numbers of many samples: those of a sample depend on the seed and its own number alone.
+
+    :param seed: 0 or more.
+    :param n: samples.
+    """
+
+    def __init__(self, seed: int, n: int) -> None:
+        if seed < 0:
+            raise RecipeError(f"seed is {seed}; give 0 or more")
+        self.streams = [np.random.Generator(np.random.Philox(key=[seed, i])) for i in range(n)]
+
+    def draw(self, steps: int, device: torch.device) -> Tensor:
+        """Give the next numbers from 0 to below 1.
+
+        :param steps: how many for each sample.
+        :param device: where they go, all at once.
+        :return: *Shape:* (steps, n)
+        """
+        numbers = np.stack([stream.random(steps) for stream in self.streams], 1)
+        kind = torch.float32 if device.type == "mps" else torch.float64
+        return torch.from_numpy(numbers).to(device, kind)

@@ -1,0 +1,253 @@
+"""Train a language model: windows of a stream, from each of which the next one takes the states over."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from treesent.data.streams import Encoded, Lanes, shuffled
+from treesent.errors import TreesentError
+from treesent.models.language.free_running import FreeRunning, free_losses, run_freely
+from treesent.models.language.model import LanguageModel, LanguageState
+from treesent.models.language.text_losses import text_losses
+from treesent.training.recipe import TrainingConfig
+from treesent.training.task import Task
+from treesent.types import Int64
+
+UNKNOWN_BITS = math.log2(0x110000)
+"""What a character that the vocabulary lacks costs beside its symbol: one of all that Unicode has."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageScores:
+    """How a language model does on held-out texts, each read on its own.
+
+    :param nats: negative log-probability of all symbols, an end after each text among them.
+    :param n_symbols: how many these are.
+    :param n_unknown: those among them that the vocabulary lacks.
+    :param n_characters: of the texts; ends are none.
+    :param characters: whether the symbols are characters.
+    :param free: how it does on its own draws, where that was measured.
+    """
+
+    nats: float
+    n_symbols: int
+    n_unknown: int
+    n_characters: int
+    characters: bool
+    free: FreeRunning | None = None
+
+    @property
+    def perplexity(self) -> float:
+        """Of a symbol; one that the vocabulary lacks counts as the symbol for these."""
+        return math.exp(self.nats / self.n_symbols)
+
+    @property
+    def bits_per_character(self) -> float | None:
+        """Bits that the texts take with their ends, by their characters; None for models of words."""
+        if not self.characters:
+            return None
+        return (self.nats / math.log(2) + self.n_unknown * UNKNOWN_BITS) / self.n_characters
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        found: dict[str, Any] = {"perplexity": self.perplexity}
+        if self.characters:
+            found["bits_per_character"] = self.bits_per_character
+        if self.free is not None:
+            found["free_perplexity"] = self.free.perplexity
+        return found | {
+            "n_symbols": self.n_symbols,
+            "n_unknown": self.n_unknown,
+            "n_characters": self.n_characters,
+        }
+
+    def figure(self, name: str) -> float:
+        """Look a figure up by name.
+
+        :param name: ``perplexity``, or of a model of characters ``bits_per_character``; ``free_perplexity``
+            where that was measured.
+        :raises TreesentError: there is no such figure.
+        """
+        if name not in ("perplexity", "bits_per_character", "free_perplexity") or name not in self.to_dict():
+            raise TreesentError(
+                f"a language model has no figure {name!r}; there is perplexity, and of characters "
+                "bits_per_character"
+            )
+        return float(self.to_dict()[name])
+
+
+def score_language(
+    model: LanguageModel, texts: Encoded, batch_size: int, free_running: bool = False
+) -> LanguageScores:
+    """Score held-out texts.
+
+    :param model: its mode is put back afterwards.
+    :param texts: encoded with the model's vocabulary.
+    :param batch_size: texts side by side.
+    :param free_running: measure too how it does on its own draws.
+    """
+    mode = model.training
+    model.eval()
+    try:
+        nats = float(text_losses(model, texts.texts(), batch_size).sum())
+        free = run_freely(model, texts.texts(), batch_size) if free_running else None
+    finally:
+        model.train(mode)
+    characters = model.config.unit == "character"
+    n_characters = int(texts.characters.sum())
+    return LanguageScores(nats, len(texts.symbols), texts.n_unknown, n_characters, characters, free)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowBatch:
+    """A window of some lanes.
+
+    :param symbols: what is read. *Shape:* (steps, batch)
+    :param targets: what comes next. *Shape:* (steps, batch)
+    :param remaining: symbols that the text of each one has after it. *Shape:* (steps, batch)
+    :param first: whether it is the first of a pass, before which nothing was read.
+    :param step: of the run, from 0.
+    """
+
+    symbols: Tensor
+    targets: Tensor
+    remaining: Tensor
+    first: bool
+    step: int
+
+    @property
+    def n_trees(self) -> int:
+        """Lanes; a tree is what the log of other models counts."""
+        return self.symbols.shape[1]
+
+    @property
+    def n_nodes(self) -> int:
+        """Symbols to predict."""
+        return self.symbols.numel()
+
+
+class LanguageTask(Task):
+    """What the training loop needs to know of a language model.
+
+    Items are windows of lanes, numbered over all passes: ``(pass * windows + window) * lanes + lane``. Texts
+    are in another order in each pass.
+
+    :param train: texts to learn from.
+    :param dev: held-out ones.
+    :param config: the recipe's ``[training]``: ``batch_size`` lanes, ``window`` steps, ``epoch_steps``,
+        ``eval_texts`` and the seed.
+    """
+
+    def __init__(self, train: Encoded, dev: Encoded, config: TrainingConfig) -> None:
+        self.train, self.dev, self.seed = train, dev, config.seed
+        self.lanes = Lanes(len(train.symbols), config.batch_size, config.window)
+        self.epoch_steps = config.epoch_steps or self.lanes.windows
+        few = np.arange(len(dev))[:: max(1, len(dev) // config.eval_texts)] if config.eval_texts else None
+        self.often = dev if few is None else dev.take(few)
+        self._pass, self._stream = -1, train
+        self.free_running = config.free_running
+        self._state: LanguageState | None = None
+
+    @property
+    def n_train(self) -> int:
+        """Windows of a pass."""
+        return self.lanes.windows
+
+    def order(self, config: TrainingConfig, epoch: int) -> list[Int64]:
+        """Go on along the stream: an epoch begins where the one before has ended.
+
+        :param config: the recipe's ``[training]``.
+        :param epoch: which, from 0.
+        """
+        n, first = self.lanes.lanes, epoch * self.epoch_steps
+        return list(np.arange(first, first + self.epoch_steps)[:, None] * n + np.arange(n)[None])
+
+    def batch(self, items: Int64, device: torch.device, non_blocking: bool) -> WindowBatch:
+        """Cut a window.
+
+        :param items: of one window. *Shape:* ``(batch,)``.
+        :param device: where the network is.
+        :param non_blocking: copy while the host goes on.
+        """
+        step = int(items[0]) // self.lanes.lanes
+        number, window = divmod(step, self.lanes.windows)
+        if number != self._pass:
+            self._pass = number
+            self._stream = shuffled(self.train, self.seed, number)
+        lanes = items % self.lanes.lanes
+        cut = self.lanes.cut(self._stream.symbols, window, lanes)
+        remaining = self._stream.remaining(self.lanes.places(window, lanes)[:-1])
+        symbols, targets, left = (
+            torch.from_numpy(part).to(device, non_blocking=non_blocking) for part in (*cut, remaining)
+        )
+        return WindowBatch(symbols, targets, left, first=window == 0, step=step)
+
+    def loss(
+        self, model: nn.Module, batch: WindowBatch, generator: torch.Generator, config: TrainingConfig
+    ) -> Tensor:
+        """Give the mean negative log-probability of a window's symbols.
+
+        :param model: a :class:`~treesent.models.language.model.LanguageModel`.
+        :param batch: made by :meth:`batch`, the windows in their order.
+        :param generator: where dropout masks come from.
+        :param config: the recipe's ``[training]``, where it is of scheduled sampling.
+        """
+        assert isinstance(model, LanguageModel)
+        if batch.first or self._state is None:
+            self._state = model.initial_state(batch.n_trees)
+        remaining = None if model.count is None else batch.remaining
+        share = config.scheduled_sampling.share(batch.step)
+        if share < 1:
+            symbols = torch.cat([batch.symbols, batch.targets[-1:]])
+            losses, state = free_losses(model, symbols, self._state, share, generator, remaining)
+        else:
+            features, state = model(batch.symbols, self._state, generator, remaining)
+            losses = model.losses(features.flatten(0, 1), batch.targets.flatten())
+        self._state = state.detach()
+        return losses.mean()
+
+    def weight(self, batch: WindowBatch, config: TrainingConfig) -> Tensor:
+        """The symbols that the loss is a mean over.
+
+        :param batch: made by :meth:`batch`.
+        :param config: unused.
+        """
+        return torch.tensor(float(batch.n_nodes), device=batch.symbols.device)
+
+    def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> LanguageScores:
+        """Give the figures on dev, or on the ``training.eval_texts`` of it that an epoch looks at.
+
+        :param model: a :class:`~treesent.models.language.model.LanguageModel`.
+        :param device: where it is.
+        :param batch_size: texts side by side.
+        """
+        assert isinstance(model, LanguageModel)
+        return score_language(model, self.often, batch_size, self.free_running)
+
+    def state(self) -> dict[str, Tensor]:
+        """Give the states carried to the next window."""
+        if self._state is None:
+            return {}
+        found = {"recent": self._state.recent, "number": torch.tensor(self._state.number)}
+        for i, layer in enumerate(self._state.layers):
+            found |= {f"{i}.{j}": part for j, part in enumerate(layer)}
+        return found
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take them up.
+
+        :param state: what :meth:`state` gave.
+        """
+        layers: dict[int, list[Tensor]] = {}
+        for name in sorted(name for name in state if name[0].isdigit()):
+            layers.setdefault(int(name.split(".")[0]), []).append(state[name])
+        if "recent" in state:
+            self._state = LanguageState(
+                tuple(tuple(layers[i]) for i in sorted(layers)), state["recent"], int(state["number"])
+            )

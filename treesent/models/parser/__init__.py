@@ -1,0 +1,1 @@
+"""Constituency parsers: a chart parser and a sequence-to-sequence parser."""

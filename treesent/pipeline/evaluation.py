@@ -1,0 +1,161 @@
+"""Measure a pipeline on bracketed trees or on a table of texts and labels."""
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from treesent.data.batches import Corpus
+from treesent.data.labelled import read_labelled
+from treesent.data.sst import read_treebank
+from treesent.errors import DataError, ModelError
+from treesent.metrics.accuracy import Scores, score
+from treesent.models.classifier.evaluation import evaluate_trees
+from treesent.pipeline.tree_sources import check_trees
+from treesent.training.recipe import is_labelled
+from treesent.trees.brackets import unescape
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+    from treesent.pipeline.component import TreeSentiment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """How well a pipeline does; figures are in percent.
+
+    :param root: of whole trees, or whole texts.
+    :param nodes: of all labelled nodes; None where only roots have labels.
+    :param labels: names of the classes.
+    :param n_empty: rows of a table left out because they had no text; None for trees.
+    """
+
+    root: Scores
+    nodes: Scores | None
+    labels: tuple[str, ...]
+    n_empty: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        report: dict[str, Any] = {"root": self.root.to_dict()}
+        if self.nodes is not None:
+            report["nodes"] = self.nodes.to_dict()
+        return report if self.n_empty is None else report | {"n_empty": self.n_empty}
+
+
+def evaluate_file(
+    nlp: "Language",
+    path: str | Path,
+    *,
+    text_column: str = "text",
+    label_column: str = "label",
+    trees: str = "gold",
+    quoted_tsv: bool = False,
+    batch_size: int = 256,
+) -> Evaluation:
+    """Measure a pipeline on a file.
+
+    A file whose suffix is that of a table (csv, tsv, jsonl, parquet) is one, and so is a dataset (a folder
+    that ``datasets`` saved, or ``hf:NAME[:CONFIG][:SPLIT]``); any other holds bracketed trees.
+
+    :param nlp: a pipeline with the component ``treesent``.
+    :param path: the file.
+    :param text_column: of a table.
+    :param label_column: of a table; integers from 0, or names of classes.
+    :param trees: of bracketed trees: ``gold`` for their own structure, or a source of the component, whose
+        roots alone are then scored, over the same words.
+    :param quoted_tsv: read ``"`` in tsv as csv does.
+    :param batch_size: trees or texts scored together.
+    :raises TreesentError: the file, a label in it or the pipeline cannot be used.
+    """
+    if is_labelled(str(path)):
+        return evaluate_table(nlp, path, text_column, label_column, quoted_tsv, batch_size)
+    model = component_of(nlp).trained
+    corpus = read_treebank([path], len(model.labels))
+    if trees != "gold":
+        return _evaluate_words(nlp, corpus, trees, batch_size)
+    scores = evaluate_trees(model.network, model.table, corpus, model.polarity, batch_size)
+    return Evaluation(scores.root, scores.nodes, model.labels)
+
+
+def evaluate_table(
+    nlp: "Language",
+    path: str | Path,
+    text_column: str = "text",
+    label_column: str = "label",
+    quoted_tsv: bool = False,
+    batch_size: int = 256,
+) -> Evaluation:
+    """Measure a pipeline on texts as people write them, from the tokeniser on.
+
+    :param nlp: a pipeline with the component ``treesent``.
+    :param path: csv, tsv, jsonl or parquet.
+    :param text_column: the column of the texts; rows without text are left out, with a warning.
+    :param label_column: the column of the labels.
+    :param quoted_tsv: read ``"`` in tsv as csv does.
+    :param batch_size: texts scored together.
+    :raises DataError: a row cannot be read, a label is none of the classes, or no row has text.
+    """
+    model = component_of(nlp).trained
+    table = read_labelled(path, text_column, label_column, model.labels, quoted_tsv=quoted_tsv)
+    if not table.texts:
+        raise DataError(f"{path}: no row has text in the column {text_column!r}")
+    probs, kept = _document_probs(nlp.pipe(table.texts, batch_size=batch_size), len(model.labels))
+    n_empty = table.n_empty + int((~kept).sum())
+    if n_empty:
+        warnings.warn(f"{path}: {n_empty} rows without text left out", stacklevel=2)
+    root = score(probs[kept], np.array(table.labels)[kept], model.polarity)
+    return Evaluation(root, None, model.labels, n_empty)
+
+
+def component_of(nlp: "Language") -> "TreeSentiment":
+    """Find the component ``treesent`` of a pipeline.
+
+    :param nlp: the pipeline.
+    :raises ModelError: it has none.
+    """
+    for name, factory in nlp.pipe_factories.items():
+        if factory == "treesent":
+            component: Any = nlp.get_pipe(name)
+            return cast("TreeSentiment", component)
+    raise ModelError(
+        f"the pipeline has no component treesent, only {nlp.pipe_names}; add it with nlp.add_pipe"
+    )
+
+
+def _evaluate_words(nlp: "Language", corpus: Corpus, trees: str, batch_size: int) -> Evaluation:
+    """Score the words of trees with trees from elsewhere, a sentence each."""
+    component = component_of(nlp)
+    predictor = component.predictor
+    before, predictor.trees = predictor.trees, check_trees(trees)
+    try:
+        docs = nlp.pipe(_docs(nlp, corpus), batch_size=batch_size)
+        probs, kept = _document_probs(docs, len(component.labels))
+    finally:
+        predictor.trees = before
+    root = score(probs[kept], corpus.label[corpus.roots][kept], component.trained.polarity)
+    return Evaluation(root, None, component.labels)
+
+
+def _docs(nlp: "Language", corpus: Corpus) -> "Iterable[Doc]":
+    from spacy.tokens import Doc
+
+    start = 0
+    for length in corpus.structure.lengths.tolist():
+        words = [unescape(word) for word in corpus.words[start : start + length]]
+        starts: list[bool | int | None] = [True, *[False] * (length - 1)]
+        yield Doc(nlp.vocab, words=words, sent_starts=starts)
+        start += length
+
+
+def _document_probs(docs: "Iterable[Doc]", n_classes: int) -> tuple[Any, Any]:
+    """Probabilities of documents, and which of them have any."""
+    found = [doc._.sentiment for doc in docs]
+    kept = np.array([sentiment is not None for sentiment in found])
+    nothing = np.zeros(n_classes, np.float32)
+    return np.stack([nothing if s is None else s.probs for s in found]), kept

@@ -1,0 +1,148 @@
+"""From Docs to scored trees: the path that every prediction takes, on whole batches."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from thinc.api import ArgsKwargs
+
+from treesent.nn.batch import ForestBatch
+from treesent.pipeline.record import Record
+from treesent.pipeline.tree_sources import CHAIN_WARNING, Batch, Source, Trees, source_of, structure_of
+from treesent.text.docs import RowFinder, Sentences, Tokens
+from treesent.text.sentences import SentenceSplitter
+from treesent.trees.forest import Forest
+from treesent.trees.structure import Structure
+from treesent.types import Bool, Float32
+from treesent.vectors.table import Lookup
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from treesent.models.classifier.architectures import NetworkShim
+    from treesent.models.classifier.folder import SentimentModel
+
+# About 256 sentences: larger batches spend their time on page faults.
+CHUNK = 6000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the component has to say of one Doc.
+
+    :param record: the scored trees.
+    :param starts: whether a sentence starts at each token; None where the Doc knows. *Shape:*
+        ``(n_tokens,)``.
+    """
+
+    record: Record
+    starts: Bool | None
+
+
+class Predictor:
+    """Scores Docs with one model; it keeps the look-ups that the model's table allows."""
+
+    def __init__(self, model: "SentimentModel", shim: "NetworkShim", trees: Trees, aggregate: str) -> None:
+        self.model, self.shim, self.trees, self.aggregate = model, shim, trees, aggregate
+        self.rows = RowFinder(model.table)
+        self.split = SentenceSplitter()
+        values = (np.nan,) * model.n_classes if model.polarity is None else model.polarity
+        self._polarity = np.array(values, np.float32)
+        self._warned = False
+        self._lock = Lock()
+
+    def read(self, docs: Sequence["Doc"]) -> Batch:
+        """Docs as arrays."""
+        tokens = Tokens.of(docs)
+        starts = self.split(tokens) if tokens.open.any() else tokens.starts
+        sentences = Sentences.of(tokens, starts)
+        return Batch(docs, tokens, starts, sentences, self.rows.find(tokens, sentences.token))
+
+    def predict(self, docs: Sequence["Doc"]) -> list[Prediction]:
+        """Score Docs without changing them."""
+        by_source: dict[Source, list[int]] = {}
+        for place, doc in enumerate(docs):
+            source = source_of(doc, self.trees, self.model.parsed)
+            by_source.setdefault(source, []).append(place)
+        found: dict[int, Prediction] = {}
+        for source, places in by_source.items():
+            batch = self.read([docs[place] for place in places])
+            found.update(zip(places, self.score(batch, source), strict=True))
+        return [found[place] for place in range(len(docs))]
+
+    def score(self, batch: Batch, source: Source) -> list[Prediction]:
+        """Score Docs whose trees come from one source."""
+        if (
+            source == "right-branching"
+            and self.trees == "auto"
+            and batch.sentences.lengths.max(initial=0) > 2
+        ):
+            self._warn()
+        structure = structure_of(batch, source, self.model)
+        probs = self.probabilities(structure, batch.lookup)
+        return self._annotate(batch, structure, probs)
+
+    def _warn(self) -> None:
+        with self._lock:
+            if self._warned:
+                return
+            self._warned = True
+        warnings.warn(CHAIN_WARNING, stacklevel=2)
+
+    def probabilities(self, structure: Structure, lookup: Lookup) -> Float32:
+        """The classes of every node, in post-order. *Shape:* ``(n_nodes, n_classes)``."""
+        probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
+        words = np.concatenate([[0], np.cumsum(structure.lengths)])
+        begin = 0
+        while begin < structure.n_trees:
+            end = max(begin + 1, int(np.searchsorted(words, words[begin] + CHUNK, "right")) - 1)
+            nodes = slice(structure.offsets[begin], structure.offsets[end])
+            forest = Forest.build(structure.part(begin, end), lookup.rows[words[begin] : words[end]])
+            batch = self.to_device(forest, lookup)
+            logits = self.shim.predict(ArgsKwargs((batch,), {})).logits
+            logits = torch.softmax(logits.float(), dim=1).index_select(0, batch.order)
+            probs[nodes] = logits.cpu().numpy()
+            begin = end
+        return probs
+
+    def to_device(self, forest: Forest, lookup: Lookup) -> ForestBatch:
+        """What the network takes, where the network is."""
+        return ForestBatch.from_forest(
+            forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None
+        )
+
+    def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> list[Prediction]:
+        """Cut what was found for a batch into its Docs; copies, so that no Doc keeps the batch alive."""
+        tokens, token = batch.tokens, batch.sentences.token
+        chars = np.empty((len(token), 2), np.int32)
+        chars[:, 0], chars[:, 1] = tokens.begin[token], tokens.end[token]
+        unknown = batch.lookup.unknown.astype(np.uint8)
+        words = np.zeros(structure.n_trees + 1, np.int32)
+        np.cumsum(structure.lengths, out=words[1:])
+        trees, nodes = batch.sentences.offsets, structure.offsets
+        sizes = np.append(tokens.end + tokens.spaced, 0)[np.maximum(tokens.offsets[1:], 1) - 1]
+        sizes[np.diff(tokens.offsets) == 0] = 0
+        labels, found = list(self.model.labels), []
+        bounds = (trees, nodes[trees], words[trees], tokens.offsets)
+        for place, (first, last) in enumerate(pairwise(np.stack(bounds, axis=1).tolist())):
+            here, own, starts = (slice(*ends) for ends in zip(first[1:], last[1:], strict=True))
+            record = Record(
+                chars=chars[own].copy(),
+                unknown=unknown[own].copy(),
+                words=words[first[0] : last[0] + 1] - words[first[0]],
+                left=structure.left[here].copy(),
+                start=structure.start[here].copy(),
+                end=structure.end[here].copy(),
+                probs=probs[here].copy(),
+                polarity=self._polarity,
+                labels=labels.copy(),
+                aggregate=self.aggregate,
+                size=int(sizes[place]),
+            )
+            found.append(Prediction(record, batch.starts[starts] if tokens.open[place] else None))
+        return found
