@@ -38,6 +38,10 @@ class ModelError(TreesentError):
     """A model folder that is missing, cut short or of another kind."""
 
 
+class OutputError(TreesentError):
+    """A file or folder that cannot be written, or must not be replaced."""
+
+
 class MissingExtraError(TreesentError, ImportError):
     """An optional package that is not installed."""
 
