@@ -24,75 +24,75 @@ def sigmoid(x):
 
 def blocks(cell):
     """Weights as lists of blocks."""
-    n = cell.gates
+    n = cell.n_gates
     w, u, b = (weight.detach().numpy() for weight in (cell.input, cell.recurrent, cell.bias))
     return w.reshape(n, HIDDEN, -1), u.reshape(n, HIDDEN, -1), b.reshape(n, HIDDEN)
 
 
-def elman(cell, x, h, memory, t, seen):
+def elman(cell, x, h, memory, t, h_prev):
     w, u, b = (weight.detach().numpy() for weight in (cell.kernel.weight_ih_l0, cell.kernel.weight_hh_l0,
                                                       cell.kernel.bias_ih_l0))  # fmt: skip
-    return np.tanh(w @ x + u @ seen + b + cell.kernel.bias_hh_l0.detach().numpy()), None
+    return np.tanh(w @ x + u @ h_prev + b + cell.kernel.bias_hh_l0.detach().numpy()), None
 
 
-def leaky(cell, x, h, memory, t, seen):
+def leaky(cell, x, h, memory, t, h_prev):
     (w,), (u,), (b,) = blocks(cell)
     rate = cell.rates.detach().numpy()
-    return (1 - rate) * h + rate * np.tanh(w @ x + u @ seen + b), None
+    return (1 - rate) * h + rate * np.tanh(w @ x + u @ h_prev + b), None
 
 
-def clockwork(cell, x, h, memory, t, seen):
+def clockwork(cell, x, h, memory, t, h_prev):
     (w,), (u,), (b,) = blocks(cell)
     new, begin = h.copy(), 0
     for module, end in enumerate(cell.ends):
         if t % 2**module == 0:
-            new[begin:end] = np.tanh(w[begin:end] @ x + u[begin:end, begin:] @ seen[begin:] + b[begin:end])
+            new[begin:end] = np.tanh(w[begin:end] @ x + u[begin:end, begin:] @ h_prev[begin:] + b[begin:end])
         begin = end
     return new, None
 
 
-def lstm(cell, x, h, c, t, seen):
+def lstm(cell, x, h, c, t, h_prev):
     w, u, b = (getattr(cell.kernel, name).detach().numpy().reshape(4, HIDDEN, *rest) for name, *rest in (
         ("weight_ih_l0", WIDTH), ("weight_hh_l0", HIDDEN), ("bias_ih_l0",)))  # fmt: skip
-    i, f, u, o = (w[k] @ x + u[k] @ seen + b[k] for k in range(4))
+    i, f, u, o = (w[k] @ x + u[k] @ h_prev + b[k] for k in range(4))
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(u)
     return sigmoid(o) * np.tanh(c), c
 
 
-def peephole(cell, x, h, c, t, seen):
+def peephole(cell, x, h, c, t, h_prev):
     w, u, b = blocks(cell)
-    i, f, u, o = (w[k] @ x + u[k] @ seen + b[k] for k in range(4))
+    i, f, u, o = (w[k] @ x + u[k] @ h_prev + b[k] for k in range(4))
     p_i, p_f, p_o = cell.peephole.detach().numpy().reshape(3, HIDDEN)
     i, f = sigmoid(i + p_i * c), sigmoid(f + p_f * c)
     c = f * c + i * np.tanh(u)
     return sigmoid(o + p_o * c) * np.tanh(c), c
 
 
-def coupled(cell, x, h, c, t, seen):
+def coupled(cell, x, h, c, t, h_prev):
     w, u, b = blocks(cell)
-    f, u, o = (w[k] @ x + u[k] @ seen + b[k] for k in range(3))
+    f, u, o = (w[k] @ x + u[k] @ h_prev + b[k] for k in range(3))
     c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(u)
     return sigmoid(o) * np.tanh(c), c
 
 
-def gru(cell, x, h, memory, t, seen):
+def gru(cell, x, h, memory, t, h_prev):
     w, u, b, b_h = (getattr(cell.kernel, name).detach().numpy().reshape(3, HIDDEN, *rest) for name, *rest in (
         ("weight_ih_l0", WIDTH), ("weight_hh_l0", HIDDEN), ("bias_ih_l0",), ("bias_hh_l0",)))  # fmt: skip
-    r, z = (sigmoid(w[k] @ x + b[k] + u[k] @ seen + b_h[k]) for k in range(2))
-    n = np.tanh(w[2] @ x + b[2] + r * (u[2] @ seen + b_h[2]))
+    r, z = (sigmoid(w[k] @ x + b[k] + u[k] @ h_prev + b_h[k]) for k in range(2))
+    n = np.tanh(w[2] @ x + b[2] + r * (u[2] @ h_prev + b_h[2]))
     return (1 - z) * n + z * h, None
 
 
-def minimal(cell, x, h, memory, t, seen):
+def minimal(cell, x, h, memory, t, h_prev):
     w, u, b = blocks(cell)
-    f = sigmoid(w[0] @ x + u[0] @ seen + b[0])
-    return (1 - f) * h + f * np.tanh(w[1] @ x + u[1] @ (f * seen) + b[1]), None
+    f = sigmoid(w[0] @ x + u[0] @ h_prev + b[0])
+    return (1 - f) * h + f * np.tanh(w[1] @ x + u[1] @ (f * h_prev) + b[1]), None
 
 
 CELLS = {
     "elman": (cells.Elman, {}, elman),
     "leaky": (cells.Leaky, {"rate": 0.9, "slowest": 0.1}, leaky),
-    "leaky, learned": (cells.Leaky, {"rate": 0.6, "tune": True}, leaky),
+    "leaky, learned": (cells.Leaky, {"rate": 0.6, "slowest": None, "tune": True}, leaky),
     "clockwork": (cells.Clockwork, {"modules": 3}, clockwork),
     "lstm": (cells.LSTM, {}, lstm),
     "peephole": (cells.PeepholeLSTM, {}, peephole),
@@ -133,8 +133,8 @@ def test_a_cell_is_its_equations(kind, options, equations, masked):
     for sequence in range(SIZES[0]):
         h, memory = np.zeros(HIDDEN), np.zeros(HIDDEN)
         for t in range(int((sequence < SIZES).sum())):
-            seen = h if mask is None else h * mask[sequence].numpy()
-            h, memory = equations(cell, x[first[t] + sequence].numpy(), h, memory, t, seen)
+            h_prev = h if mask is None else h * mask[sequence].numpy()
+            h, memory = equations(cell, x[first[t] + sequence].numpy(), h, memory, t, h_prev)
             np.testing.assert_allclose(found[first[t] + sequence], h, atol=1e-12)
 
 
@@ -171,13 +171,13 @@ def test_steps_are_those_of_torch(kind):
     with torch.no_grad():
         cell.kernel.bias_hh_l0.uniform_(-1, 1, generator=generator(5))
     expected = cell.kernel(PackedSequence(x, STEPS.batch_sizes))[0].data
-    assert torch.equal(cell.by_kernel(x, STEPS), expected)
+    assert torch.equal(cell.run_kernel(x, STEPS), expected)
     torch.testing.assert_close(cell(x, STEPS), expected)
     torch.testing.assert_close(cell(x, STEPS, torch.arange(len(x))), expected)
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"), [(cells.Leaky, {"rate": 1.0}), (cells.Clockwork, {"modules": 1})]
+    ("kind", "options"), [(cells.Leaky, {"rate": 1.0, "slowest": None}), (cells.Clockwork, {"modules": 1})]
 )
 def test_a_leaky_unit_of_rate_one_and_a_clockwork_of_one_module_are_elmans(kind, options):
     cell, plain, x = make(kind, options), make(cells.Elman), inputs()
@@ -198,7 +198,7 @@ def test_clocks():
 def test_a_slow_unit_hands_gradients_further_back():
     """The state after fifty words still depends on the first word where units are leaky."""
     steps, shares = Steps.of(np.ones(50, np.int64)), []
-    for kind, options in ((cells.Elman, {}), (cells.Leaky, {"rate": 0.05})):
+    for kind, options in ((cells.Elman, {}), (cells.Leaky, {"rate": 0.05, "slowest": None})):
         cell = kind(WIDTH, HIDDEN, generator(), **options)
         x = torch.randn(50, WIDTH, generator=generator(1), requires_grad=True)
         cell(x, steps)[-1].sum().backward()

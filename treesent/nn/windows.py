@@ -37,13 +37,13 @@ def run_window(
     if isinstance(cell, LSTM) and mask is None and gates.device.type == "cpu":
         outputs, *last = LSTMWindow.apply(gates, cell.kernel.weight_hh_l0, keep, *state)  # type: ignore[no-untyped-call]
         return outputs, tuple(last)
-    recurrent, outputs = cell.matrix(), []
+    recurrent, outputs = cell.recurrent_weight(), []
     state = tuple(each.to(gates.dtype) for each in state)
     keep = keep.to(gates.dtype)
     for step, (part, kept) in enumerate(zip(gates.unbind(), keep.unbind(), strict=True)):
         state = tuple(each * kept for each in state)
-        seen = state[0] if mask is None else state[0] * mask
-        state = cell.step(part, seen, state, recurrent, number + step)
+        h_prev = state[0] if mask is None else state[0] * mask
+        state = cell.step(part, h_prev, state, recurrent, number + step)
         outputs.append(state[0])
     return torch.stack(outputs), state
 
@@ -80,9 +80,9 @@ class _Gather(torch.autograd.Function):
 class LSTMWindow(torch.autograd.Function):
     """The steps of :class:`~treesent.nn.cells.LSTM`, forward and backward by hand.
 
-    As :class:`~treesent.models.classifier.fused_tree_lstm.FusedTreeLSTM`: one sigmoid for all gates, by the identity of tanh, and one
-    product for the gradient of the weights over all steps. Products are in the type of ``gates``, bfloat16
-    under autocast; the memory and everything between products is in float32.
+    One sigmoid serves all gates, because ``tanh(x) = 2 * sigmoid(2 * x) - 1``, and one product gives the
+    gradient of the weights over all steps. Products are in the type of ``gates``, bfloat16 under autocast;
+    the cell state and everything between products is in float32.
     """
 
     @staticmethod

@@ -314,12 +314,12 @@ def test_the_norms_of_steps_are_those_of_backpropagation_through_time():
     cell, states = made.layers[0].forth, [torch.zeros(HIDDEN, dtype=torch.float64)]
     with torch.no_grad():
         for x in cell.project(torch.from_numpy(TABLE[:n])):
-            states.append(torch.tanh(x + states[-1] @ cell.matrix()))
+            states.append(torch.tanh(x + states[-1] @ cell.recurrent_weight()))
         probs = torch.softmax(made.weight @ states[-1] + made.bias, 0)
         gradient, expected = made.weight.t() @ (probs - torch.eye(CLASSES)[2]), []
         for state in states[:0:-1]:
             expected.insert(0, gradient.norm())
-            gradient = cell.matrix() @ ((1 - state**2) * gradient)
+            gradient = cell.recurrent_weight() @ ((1 - state**2) * gradient)
     torch.testing.assert_close(found, torch.stack(expected))
     assert len(made.step_gradient_norms()) == 0
 

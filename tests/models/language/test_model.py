@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from tests.device_guard import DeviceGuard
 from treesent.errors import DataError, ModelError, RecipeError
-from treesent.models.classifier.recurrent_configs import CELLS
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.model import CONFIG, VOCABULARY, WEIGHTS, LanguageModel
 from treesent.models.language.ngrams import NgramEmbedding
 from treesent.models.language.text_losses import text_losses
+from treesent.nn.cells import CELLS
 from treesent.nn.windows import LSTMWindow, gather, run_window
 from treesent.text.vocabulary import END, UNKNOWN, Vocabulary
 

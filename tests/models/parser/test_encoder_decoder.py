@@ -6,12 +6,12 @@ import torch
 
 from tests.device_guard import DeviceGuard
 from treesent.errors import RecipeError, TreesentError
-from treesent.models.classifier.recurrent_configs import CELLS
 from treesent.models.parser.decoding import Written
 from treesent.models.parser.encoder_decoder import EncoderDecoder
 from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
 from treesent.models.parser.search import SearchConfig, search
-from treesent.nn import late
+from treesent.nn import deferred
+from treesent.nn.cells import CELLS
 from treesent.nn.packed import Packed
 
 WIDTH, N_SYMBOLS, COPY, END = 6, 5, 1, 4
@@ -92,7 +92,7 @@ def test_a_batch_equals_one_by_one(options):
 
 
 @every_option
-def test_gradients_computed_late_are_those_of_autograd(options, monkeypatch):
+def test_deferred_gradients_are_those_of_autograd(options, monkeypatch):
     model = network(**options).double()
     vectors, words, symbols = sentences()
 
@@ -102,13 +102,13 @@ def test_gradients_computed_late_are_those_of_autograd(options, monkeypatch):
         return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
     found = gradients()
-    real = late.LateGradient.__init__
+    real = deferred.DeferredGradient.__init__
 
     def early(self, weight):
         real(self, weight)
-        self.wanted = False
+        self.active = False
 
-    monkeypatch.setattr(late.LateGradient, "__init__", early)
+    monkeypatch.setattr(deferred.DeferredGradient, "__init__", early)
     expected = gradients()
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -125,7 +124,7 @@ class ForgettingConfig(RecurrentConfig):
     :param forget_bias: first bias of the forget gates.
     """
 
-    kind: ClassVar[type[cells.Forgetting]]
+    kind: ClassVar[type[cells.ForgetGateCell]]
 
     forget_bias: float = 1.0
 
@@ -171,29 +170,6 @@ class MinimalGatedUnitConfig(RecurrentConfig):
     def cell(self, width: int, generator: torch.Generator | None) -> cells.Cell:
         """See :meth:`RecurrentConfig.cell`."""
         return cells.MinimalGatedUnit(width, self.hidden, generator)
-
-
-CELLS: Mapping[str, type[RecurrentConfig]] = {
-    "rnn": RNNConfig,
-    "leaky": LeakyConfig,
-    "clockwork": ClockworkConfig,
-    "lstm": LSTMConfig,
-    "peephole_lstm": PeepholeLSTMConfig,
-    "coupled_lstm": CoupledLSTMConfig,
-    "gru": GRUConfig,
-    "minimal_gated_unit": MinimalGatedUnitConfig,
-}
-"""Kinds of cell by the name that language models and encoder-decoders give them."""
-
-
-def check_cell(name: str) -> None:
-    """Refuse a cell that there is not.
-
-    :param name: as in a recipe.
-    :raises RecipeError: it is none of :data:`CELLS`.
-    """
-    if name not in CELLS:
-        raise RecipeError(f"cell is {name!r}; give one of {', '.join(map(repr, CELLS))}")
 
 
 def build(

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Literal
 
 from treesent.errors import RecipeError
-from treesent.models.classifier.recurrent_configs import check_cell
 from treesent.models.language.lengths import LENGTHS, Length
+from treesent.nn.cells import check_cell
 from treesent.nn.checks import at_least, shares
 
 
@@ -21,7 +21,7 @@ class LanguageModelConfig:
     :param least: how often a symbol of the vocabulary occurs in the texts to learn from.
     :param most: symbols of the vocabulary at most, the most frequent ones; 0 for all.
     :param backward: read and predict each text from its end.
-    :param cell: one of :data:`~treesent.models.classifier.recurrent_configs.CELLS`.
+    :param cell: one of :data:`~treesent.nn.cells.CELLS`.
     :param hidden: width of the states.
     :param layers: how many lie above each other.
     :param residual: add the input of each layer but the first to its output.

@@ -14,16 +14,16 @@ from torch.nn import functional
 
 from treesent.errors import ModelError, RecipeError, TreesentError
 from treesent.files import readable
-from treesent.models.classifier.recurrent_configs import CELLS
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.lengths import Count, GoOn, without
 from treesent.models.language.ngrams import NgramEmbedding
 from treesent.models.language.output_recurrence import OutputRecurrence
-from treesent.nn.cells import Cell, State
+from treesent.nn.cells import Cell, State, make_cell
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
+from treesent.nn.precision import cast_for_autocast
 from treesent.nn.windows import gather, run_window
 from treesent.text.vocabulary import END, SPECIAL, UNKNOWN, Vocabulary
 
@@ -119,7 +119,6 @@ class LanguageModel(nn.Module):
 
     def _make_layers(self, width: int, generator: torch.Generator | None) -> None:
         config = self.config
-        cells = CELLS[config.cell](hidden=config.hidden)
         below = (width, *[config.hidden] * (config.layers - 1))
         self.ngrams: NgramEmbedding | None = None
         if config.output_recurrence:
@@ -129,11 +128,11 @@ class LanguageModel(nn.Module):
                 for each, delay in zip(below, delays, strict=True)
             )
             return
-        self.layers = nn.ModuleList(cells.cell(each, generator) for each in below)
+        self.layers = nn.ModuleList(make_cell(config.cell, each, config.hidden, generator) for each in below)
         if config.orders:
             first = self._cells()[0]
             self.ngrams = NgramEmbedding(config.orders, config.ngram_bits, config.ngram_width, generator)
-            rows = first.gates * config.hidden
+            rows = first.n_gates * config.hidden
             self.from_ngrams = nn.Parameter(weight_block(rows, [config.ngram_width], generator))
 
     def _make_output(self, width: int, generator: torch.Generator | None) -> None:
@@ -155,7 +154,7 @@ class LanguageModel(nn.Module):
     def _make_length(self) -> None:
         config = self.config
         features = config.hidden + (config.ngram_width if config.orders else 0)
-        gates = self._cells()[0].gates if self._cells() else 1
+        gates = self._cells()[0].n_gates if self._cells() else 1
         self.go_on = GoOn(features, END) if config.length == "go_on" else None
         self.count = Count(gates * config.hidden, END) if config.length == "count" else None
 
@@ -194,7 +193,7 @@ class LanguageModel(nn.Module):
         recent = torch.full((before, batch), END, device=device)
         # One more: the end that stands before a text is read first.
         remaining = None if lengths is None else lengths + 1
-        return LanguageState(tuple((zeros,) * cell.memories for cell in self._cells()), recent, 0, remaining)
+        return LanguageState(tuple((zeros,) * cell.n_states for cell in self._cells()), recent, 0, remaining)
 
     def forward(
         self,
@@ -265,10 +264,8 @@ class LanguageModel(nn.Module):
     def _symbol_losses(self, features: Tensor, symbols: Tensor) -> Tensor:
         """Those of the softmax layer, which has no end where that is a variable of its own."""
         if self.config.cutoffs:
-            # It puts its numbers into a tensor of the input's type: that must be the products'.
-            device = features.device.type
-            if torch.is_autocast_enabled(device):
-                features = features.to(torch.get_autocast_dtype(device))
+            # It writes its results into a tensor of the input's type: that must be the products'.
+            features = cast_for_autocast(features)
             found: Tensor = self.adaptive(features, symbols).output
             found = found.to(torch.promote_types(found.dtype, torch.float32))
             if self.coin:

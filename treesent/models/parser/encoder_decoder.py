@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.models.classifier.recurrent_configs import CELLS
 from treesent.models.parser.decoding import DecoderState, Sentences, Written
 from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
 from treesent.nn.attention import AdditiveAttention, Attention, Memory, MultiplicativeAttention
-from treesent.nn.cells import Cell
+from treesent.nn.cells import Cell, Unrolled, make_cell
+from treesent.nn.deferred import DeferredGradient
 from treesent.nn.dropout import dropout_mask
 from treesent.nn.encoder_layer import EncoderLayer
-from treesent.nn.late import LateGradient
 from treesent.nn.levels import weight_block
 from treesent.nn.packed import Packed
 
@@ -51,10 +50,11 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.width, self.n_symbols, self.copy = config, width, n_symbols, copy
-        reading, writing = (CELLS[config.cell](hidden=n) for n in (config.encoder_hidden, config.hidden))
         layers, below = [], width
         for directions in config.directions:
-            both = [reading.cell(below, generator) for _ in range(directions)]
+            both = [
+                make_cell(config.cell, below, config.encoder_hidden, generator) for _ in range(directions)
+            ]
             layers.append(EncoderLayer(both[0], both[1] if directions == 2 else None))
             below = directions * config.encoder_hidden
         self.encoder = nn.ModuleList(layers)
@@ -65,18 +65,20 @@ class EncoderDecoder(nn.Module):
             self.attention = MultiplicativeAttention(config.hidden, below, generator)
         context = 0 if self.attention is None else below
         widths = [config.embedding, *[config.hidden + context] * (config.decoder_layers - 1)]
-        self.decoder = nn.ModuleList(writing.cell(width, generator) for width in widths)
+        self.decoder = nn.ModuleList(
+            make_cell(config.cell, width, config.hidden, generator) for width in widths
+        )
         first = self._cells()[0]
         feed = self.attention is not None and config.feed
         self.feed = (
-            nn.Parameter(weight_block(first.gates * config.hidden, [context], generator)) if feed else None
+            nn.Parameter(weight_block(first.n_gates * config.hidden, [context], generator)) if feed else None
         )
         self.symbols = nn.Parameter(torch.empty(n_symbols + 1, config.embedding))
         nn.init.normal_(self.symbols, std=config.embedding**-0.5, generator=generator)
         self.read = None
         if config.copy and copy is not None:
             self.read = nn.Parameter(weight_block(config.embedding, [width], generator))
-        states = config.decoder_layers * first.memories * config.hidden
+        states = config.decoder_layers * first.n_states * config.hidden
         self.bridge = nn.Parameter(weight_block(states, [below], generator))
         self.bridge_bias = nn.Parameter(torch.zeros(states))
         columns = [config.hidden, *([context] if context else [])]
@@ -167,7 +169,7 @@ class EncoderDecoder(nn.Module):
 
     def _begin(self, ends: Tensor) -> DecoderState:
         """The decoder's first state, from the encoder's last ones. *Shape:* (batch, width)."""
-        config, memories = self.config, self._cells()[0].memories
+        config, memories = self.config, self._cells()[0].n_states
         states = torch.tanh(functional.linear(ends, self.bridge, self.bridge_bias))
         parts = torch.split(states, config.hidden, 1)
         layers = tuple(parts[i : i + memories] for i in range(0, len(parts), memories))
@@ -196,20 +198,16 @@ class EncoderDecoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Run the first layer where it reads the context of the step before."""
         assert self.attention is not None and self.feed is not None and state.context is not None
-        late = LateGradient(cell.matrix()) if cell.plain else None
-        feed = LateGradient(self.feed.t())
-        recurrent = cell.matrix() if late is None else late.weight
-        gates = feed.tie(gates if late is None else late.tie(gates))
+        feed = DeferredGradient(self.feed.t())
+        unrolled = Unrolled(cell, feed.attach(gates))
         own, context, states, contexts = state.layers[0], state.context, [], []
-        for number, part in enumerate(torch.split(gates, list(sizes))):
+        for number, part in enumerate(torch.split(unrolled.preactivations, list(sizes))):
             n = len(part)
             if n < len(context):
                 own, context, memory = tuple(each[:n] for each in own), context[:n], memory.first(n)
-            if late is not None:
-                late.saw(own[0])
-            feed.saw(context)
+            feed.note(context)
             part = torch.addmm(part, context, feed.weight)
-            own = cell.step(part, own[0], own, recurrent, number)
+            own = unrolled.step(part, own[0], own, number)
             context = self.attention(own[0][:, None], memory)[0][:, 0]
             states.append(own[0])
             contexts.append(context)
@@ -234,7 +232,9 @@ class EncoderDecoder(nn.Module):
         if self.feed is not None:
             assert state.context is not None
             gates = torch.addmm(gates, state.context, self.feed.t())
-        layers = [first.step(gates, state.layers[0][0], state.layers[0], first.matrix(), state.number)]
+        layers = [
+            first.step(gates, state.layers[0][0], state.layers[0], first.recurrent_weight(), state.number)
+        ]
         states, context, weights = layers[0][0], None, None
         if self.attention is not None:
             assert sentences.memory is not None
@@ -243,7 +243,7 @@ class EncoderDecoder(nn.Module):
         for number, cell in enumerate(self._cells()[1:], 1):
             read = states if context is None else torch.cat([states, context], 1)
             own = state.layers[number]
-            layers.append(cell.step(cell.project(read), own[0], own, cell.matrix(), state.number))
+            layers.append(cell.step(cell.project(read), own[0], own, cell.recurrent_weight(), state.number))
             states = layers[-1][0] + states if self._residual(number) else layers[-1][0]
         after = DecoderState(tuple(layers), context, weights, copied, state.number + 1)
         return self._scores(states, context, None), after

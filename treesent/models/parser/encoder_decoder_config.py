@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from treesent.errors import RecipeError
-from treesent.models.classifier.recurrent_configs import check_cell
+from treesent.nn.cells import check_cell
 from treesent.nn.checks import at_least, shares
 
 
@@ -14,7 +14,7 @@ from treesent.nn.checks import at_least, shares
 class EncoderDecoderConfig:
     """Settings of an encoder-decoder.
 
-    :param cell: of every layer, one of :data:`~treesent.models.classifier.recurrent_configs.CELLS`.
+    :param cell: of every layer, one of :data:`~treesent.nn.cells.CELLS`.
     :param encoder_hidden: width of the states of one direction of an encoder layer.
     :param encoder_layers: how many lie above each other.
     :param bidirectional: which encoder layers read from both ends: ``all``, the ``first`` (Wu et al.) or

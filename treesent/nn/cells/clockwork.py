@@ -1,0 +1,58 @@
+"""The clockwork recurrent network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from treesent.errors import RecipeError
+from treesent.nn.cells.cell import Cell, State
+
+
+class Clockwork(Cell):
+    r"""Clockwork network (Koutník et al. 2014, eqs. 1-3): units in modules, each with its own clock.
+
+    Module :math:`i` has the period :math:`2^i`. At the steps that its period divides, counted from 0, it
+    computes Elman's equation from its own states and those of slower modules; at all others it keeps its
+    state.
+
+    :param width: of the inputs.
+    :param hidden: of the states; the fastest module comes first.
+    :param generator: source of the initial weights.
+    :param modules: number of modules, whose widths differ by at most one unit.
+    :raises RecipeError: if there are more modules than units.
+    """
+
+    open: Tensor
+
+    def __init__(
+        self, width: int, hidden: int, generator: torch.Generator | None = None, *, modules: int = 4
+    ) -> None:
+        super().__init__(width, hidden, generator)
+        if not 1 <= modules <= hidden:
+            raise RecipeError(f"modules is {modules} for {hidden} hidden units; give 1 to {hidden}")
+        sizes = torch.full((modules,), hidden // modules)
+        sizes[: hidden % modules] += 1
+        module = torch.repeat_interleave(sizes)
+        self.ends = tuple(sizes.cumsum(0).tolist())
+        self.register_buffer("open", (module[:, None] <= module[None]).float(), persistent=False)
+
+    def recurrent_weight(self) -> Tensor:
+        """See :meth:`Cell.recurrent_weight`; weights from faster to slower modules are zero."""
+        weight: Tensor = self.recurrent * self.open
+        return weight.t()
+
+    def active(self, t: int) -> int:
+        """Count the units that change at a step.
+
+        :param t: number of the step, from 0.
+        """
+        # The periods that divide a number are those up to its lowest bit.
+        clocks = (t & -t).bit_length() if t else len(self.ends)
+        return int(self.ends[min(clocks, len(self.ends)) - 1])
+
+    def step(self, preactivations: Tensor, h_prev: Tensor, state: State, recurrent: Tensor, t: int) -> State:
+        """See :meth:`Cell.step`."""
+        n = self.active(t)
+        new = torch.addmm(preactivations[:, :n], h_prev, recurrent[:, :n]).tanh()
+        return (new if n == self.hidden else torch.cat([new, state[0][:, n:]], 1),)

@@ -1,0 +1,26 @@
+"""Whether autocast is on, and in which type its products are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def autocast_dtype(device: torch.device) -> torch.dtype | None:
+    """Return the type of autocast's products on a device, None if autocast is off there.
+
+    :param device: any, also one that autocast does not know (``meta``).
+    """
+    if not torch.amp.is_autocast_available(device.type) or not torch.is_autocast_enabled(device.type):
+        return None
+    return torch.get_autocast_dtype(device.type)
+
+
+def cast_for_autocast(tensor: Tensor) -> Tensor:
+    """Cast a tensor as autocast would for a product.
+
+    :param tensor: any.
+    :returns: the tensor in autocast's type, or itself if autocast is off.
+    """
+    dtype = autocast_dtype(tensor.device)
+    return tensor if dtype is None else tensor.to(dtype)
