@@ -36,6 +36,7 @@ def workplace(tmp_path, monkeypatch):
         (tmp_path / name).write_text(TREES)
     rows = [f'"{text}",{label}\n' for text, label in REVIEWS.items()] * 5
     (tmp_path / "labelled.csv").write_text("text,label\n" + "".join(rows))
+    (tmp_path / "rated.csv").write_text("text,label\nA dull film.,negative\nSuperb!,very positive\n")
     (tmp_path / "reviews.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in REVIEWS) * 20)
     (tmp_path / "texts.txt").write_text("The acting is superb.\nA dull film.\n")
     (tmp_path / "phrases.csv").write_text("text,phrase,label\nA dull film.,dull,negative\n")
