@@ -17,8 +17,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tests.benchmarks.timing import interleave, summary, timed
-from treesent.models.classifier import recurrent_configs as configs
+from treesent.models.classifier.gru import GRUConfig
+from treesent.models.classifier.lstm import LSTMConfig
+from treesent.models.classifier.recurrent_config import build
 from treesent.models.classifier.recursive import node_loss
+from treesent.models.classifier.rnn import RNNConfig
 from treesent.nn import cells
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
@@ -40,11 +43,11 @@ CELLS = {
     "MinimalGatedUnit": cells.MinimalGatedUnit,
 }
 NETWORKS = {
-    "one-output RNN": configs.RNNConfig(hidden=HIDDEN),
-    "one-output LSTM": configs.LSTMConfig(hidden=HIDDEN),
-    "one-output GRU": configs.GRUConfig(hidden=HIDDEN),
-    "bidirectional LSTM": configs.LSTMConfig(hidden=HIDDEN, bidirectional=True),
-    "attention over it": configs.LSTMConfig(hidden=HIDDEN, bidirectional=True, pooling="attention"),
+    "one-output RNN": RNNConfig(hidden=HIDDEN),
+    "one-output LSTM": LSTMConfig(hidden=HIDDEN),
+    "one-output GRU": GRUConfig(hidden=HIDDEN),
+    "bidirectional LSTM": LSTMConfig(hidden=HIDDEN, bidirectional=True),
+    "attention over it": LSTMConfig(hidden=HIDDEN, bidirectional=True, pooling="attention"),
 }
 TORCH = {"torch.nn.RNN": nn.RNN, "torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU}
 
@@ -78,7 +81,7 @@ def run(repeats: int) -> dict[str, Any]:
         works[f"{name}, words shared"] = timed(steps(cell, batches, vectors, share=True))
     networks = {"torch.nn.LSTM": timed(every_phrase(batches, vectors))}
     for name, config in NETWORKS.items():
-        network = configs.build(config, WIDTH, CLASSES, VectorEmbedding(table))
+        network = build(config, WIDTH, CLASSES, VectorEmbedding(table))
         networks[name] = timed(train(network, batches))
     return {
         "trees": len(trees),

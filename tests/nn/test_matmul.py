@@ -1,6 +1,10 @@
 """Every matmul gives the product, whether or not this build of torch has oneDNN's."""
 
 import io
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,7 +24,8 @@ ROWS = [0, 1, MANY + 1, STEP - 1, STEP, STEP + 1, LONG_STEP - 1, LONG_STEP, LONG
 
 @pytest.fixture(params=["onednn", "fallback"])
 def either(request, monkeypatch):
-    monkeypatch.setattr(matmul, "ONEDNN", matmul._find_onednn() if request.param == "onednn" else None)
+    function = matmul._find_onednn() if request.param == "onednn" else None
+    monkeypatch.setattr(matmul, "onednn", lambda: function)
 
 
 def drawn(*shapes, dtype=torch.float32):
@@ -54,11 +59,43 @@ def test_products(n_rows, dtype, contiguous):
     ("named", "mkl", "expected"),
     [("GenuineIntel", True, True), ("GenuineIntel", False, False), ("", True, False)],
 )
-def test_mkl_serves_on_the_processors_that_it_knows(monkeypatch, named, mkl, expected):
+def test_mkl_is_used_on_intel(monkeypatch, named, mkl, expected):
     monkeypatch.setattr(matmul.Path, "open", lambda *_, **__: io.StringIO("vendor_id: other"))
     monkeypatch.setattr(matmul.platform, "processor", lambda: f"Family 6, {named}")
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
-    assert matmul._is_intels() is expected
+    assert matmul._is_intel() is expected
+
+
+def test_importing_does_not_probe_the_processor():
+    """A fresh process in which the probe fails imports, and scores after the first use has probed once."""
+    code = """
+import platform, pathlib
+def probe(*args, **kwargs):
+    probes.append(args)
+    return opened(*args, **kwargs)
+probes, opened = [], pathlib.Path.open
+pathlib.Path.open = probe
+import treesent.nn.matmul as matmul, treesent.models.classifier.tree_lstm, torch
+assert not [path for path, *_ in probes if str(path) == "/proc/cpuinfo"] and not matmul.onednn.cache_info().misses
+for _ in range(2):
+    print(matmul.product(torch.ones(20, 3), torch.full((2, 3), 2.0))[19].tolist())
+print(matmul.onednn.cache_info().misses)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split("\n")[:3] == ["[6.0, 6.0]", "[6.0, 6.0]", "1"]
+
+
+def test_threads_that_start_together_use_one_function():
+    matmul.onednn.cache_clear()
+    barrier = threading.Barrier(4)
+
+    def first_use(_):
+        barrier.wait()
+        return matmul.onednn()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(first_use, range(4)))
+    assert all(function is found[0] for function in found)
 
 
 def test_linear_carries_gradients():
@@ -112,7 +149,7 @@ def test_a_network_learns_the_same_without_onednn(monkeypatch, recurrent_dropout
     table = random.normal(size=(400, 30)).astype(np.float32)
     config, found = TreeLSTMConfig(hidden=20, recurrent_dropout=recurrent_dropout), []
     for function in (onednn, None):
-        monkeypatch.setattr(matmul, "ONEDNN", function)
+        monkeypatch.setattr(matmul, "onednn", lambda function=function: function)
         made = build(config, 30, 5, VectorEmbedding(table), torch.Generator().manual_seed(0))
         logits = made(batch, torch.Generator().manual_seed(1)).logits
         node_loss(logits, batch.label).backward()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from treesent.nn.batch import ForestBatch
-from treesent.nn.dropout import dropout_mask
+from treesent.nn.dropout import dropout
 from treesent.nn.sru import BidirectionalSRU
 
 
@@ -19,7 +19,7 @@ class Encoder(nn.Module):
     :param width: of the vectors.
     :param hidden: of each direction.
     :param layers: how many.
-    :param dropout: share of every layer's output that is dropped.
+    :param rate: dropout rate of every layer's output.
     :param generator: where the first weights come from.
     """
 
@@ -28,11 +28,11 @@ class Encoder(nn.Module):
         width: int,
         hidden: int,
         layers: int = 1,
-        dropout: float = 0.0,
+        rate: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.width, self.hidden, self.dropout = width, hidden, dropout
+        self.width, self.hidden, self.rate = width, hidden, rate
         widths = [width, *[2 * hidden] * (layers - 1)]
         self.layers = nn.ModuleList(self.layer(below, hidden, generator) for below in widths)
 
@@ -71,12 +71,6 @@ class Encoder(nn.Module):
         :return: in packed order. *Shape:* (n_words, 2 * hidden)
         """
 
-    def drop(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Dropout in training."""
-        if not self.training or not self.dropout:
-            return states
-        return states * dropout_mask(tuple(states.shape), self.dropout, states, generator)
-
 
 class LSTMEncoder(Encoder):
     """Bidirectional LSTM, torch's own; see :class:`Encoder`."""
@@ -97,7 +91,7 @@ class LSTMEncoder(Encoder):
         states = vectors.index_select(0, words)
         for layer in self.layers:
             output, _ = layer(PackedSequence(states, batch.batch_sizes))
-            states = self.drop(output.data, generator)
+            states = dropout(output.data, self.rate, self.training, generator)
         return states
 
 
@@ -120,7 +114,7 @@ class SRUEncoder(Encoder):
             assert isinstance(layer, BidirectionalSRU)
             # The first product is a function of the word alone: once for each distinct word.
             gates = layer.project(vectors).take(words) if states is None else layer.project(states)
-            states = self.drop(layer(gates, batch.sizes), generator)
+            states = dropout(layer(gates, batch.sizes), self.rate, self.training, generator)
         assert states is not None
         return states
 

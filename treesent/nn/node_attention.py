@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from treesent.nn.batch import ForestBatch
 from treesent.nn.levels import weight_block
+from treesent.nn.segments import segment_softmax
 
 
 class NodeAttention(nn.Module):
@@ -38,18 +39,3 @@ class NodeAttention(nn.Module):
         total = states.new_zeros(batch.n_trees, states.shape[1])
         total = total.index_add(0, batch.tree, share[:, None] * states)
         return states.index_copy(0, batch.roots, total)
-
-
-def segment_softmax(score: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """Softmax within each of several groups.
-
-    :param score: *Shape:* (n,)
-    :param segment: group of each. *Shape:* (n,)
-    :param n_segments: how many groups there are.
-    :return: *Shape:* (n,)
-    """
-    highest = score.detach().new_full((n_segments,), -torch.inf)
-    highest = highest.scatter_reduce(0, segment, score.detach(), "amax")
-    power = torch.exp(score - highest.index_select(0, segment))
-    total = power.new_zeros(n_segments).index_add(0, segment, power)
-    return power / total.index_select(0, segment)

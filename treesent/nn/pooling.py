@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from treesent.nn.levels import weight_block
+from treesent.nn.segments import segment_softmax
 
 
 def mean_pool(states: Tensor, sequence: Tensor, length: Tensor) -> Tensor:
@@ -56,12 +57,7 @@ class AttentionPool(nn.Module):
         :return: *Shape:* (n_rows,)
         """
         scores = torch.tanh(nn.functional.linear(states, self.weight, self.bias)) @ self.context
-        # The largest of each sequence is taken off so that no power overflows; it changes no weight.
-        most = scores.detach().new_zeros(n_sequences)
-        most = most.scatter_reduce(0, sequence, scores.detach(), "amax", include_self=False)
-        powers = torch.exp(scores - most.index_select(0, sequence))
-        total = powers.new_zeros(n_sequences).index_add(0, sequence, powers)
-        return powers / total.index_select(0, sequence)
+        return segment_softmax(scores, sequence, n_sequences)
 
     def forward(self, states: Tensor, sequence: Tensor, length: Tensor) -> Tensor:
         """Pool; see :func:`mean_pool` for what goes in and out."""

@@ -18,7 +18,7 @@ from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.levels import scan
-from treesent.nn.node_attention import segment_softmax
+from treesent.nn.segments import segment_softmax
 from treesent.nn.top_down import TopDown
 from treesent.trees.dependency import Dependencies
 from treesent.trees.forest import Forest

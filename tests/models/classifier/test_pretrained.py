@@ -7,8 +7,13 @@ import pytest
 import torch
 
 from treesent.errors import RecipeError
-from treesent.models.classifier import recurrent_configs as configs
-from treesent.models.classifier.copy_cells import copy_cells
+from treesent.models.classifier.gru import GRUConfig
+from treesent.models.classifier.leaky_rnn import LeakyConfig
+from treesent.models.classifier.lstm import LSTMConfig
+from treesent.models.classifier.peephole_lstm import PeepholeLSTMConfig
+from treesent.models.classifier.pretrained import copy_cells
+from treesent.models.classifier.recurrent_config import build
+from treesent.models.classifier.rnn import RNNConfig
 from treesent.models.language.model import LanguageModel
 from treesent.models.train import train
 from treesent.nn.batch import ForestBatch
@@ -28,13 +33,11 @@ def generator(seed):
     return torch.Generator().manual_seed(seed)
 
 
-def network(config=configs.LSTMConfig, **options):
-    return configs.build(
-        config(hidden=HIDDEN, **options), WIDTH, 5, VectorEmbedding(TABLE), generator(0)
-    ).eval()
+def network(config=LSTMConfig, **options):
+    return build(config(hidden=HIDDEN, **options), WIDTH, 5, VectorEmbedding(TABLE), generator(0)).eval()
 
 
-def cells(config=configs.LSTMConfig, seed=1, widths=(WIDTH,), hidden=HIDDEN, **options):
+def cells(config=LSTMConfig, seed=1, widths=(WIDTH,), hidden=HIDDEN, **options):
     return [config(hidden=hidden, **options).cell(width, generator(seed)) for width in widths]
 
 
@@ -46,11 +49,11 @@ def read(cell, vectors):
 @pytest.mark.parametrize(
     "config",
     [
-        configs.RNNConfig,
-        configs.LeakyConfig,
-        configs.LSTMConfig,
-        configs.PeepholeLSTMConfig,
-        configs.GRUConfig,
+        RNNConfig,
+        LeakyConfig,
+        LSTMConfig,
+        PeepholeLSTMConfig,
+        GRUConfig,
     ],
 )
 def test_the_network_reads_a_sentence_as_the_language_model_does(config):
@@ -67,15 +70,15 @@ def test_the_network_reads_a_sentence_as_the_language_model_does(config):
 
 
 def test_each_direction_has_its_own_model():
-    made, forth, back = network(bidirectional=True), cells(seed=1), cells(seed=2)
-    copy_cells(made, forth, back)
+    made, forward, backward = network(bidirectional=True), cells(seed=1), cells(seed=2)
+    copy_cells(made, forward, backward)
     rows = np.array([3, 1, 4])
     batch = ForestBatch.from_forest(Forest.build(Structure.right_branching(np.array([3])), rows))
     with torch.no_grad():
-        ahead = read(forth[0], torch.from_numpy(TABLE[rows]))[-1]
-        behind = read(back[0], torch.from_numpy(TABLE[rows[::-1].copy()]))[-1]
+        left = read(forward[0], torch.from_numpy(TABLE[rows]))[-1]
+        right = read(backward[0], torch.from_numpy(TABLE[rows[::-1].copy()]))[-1]
         root = made(batch).hidden[batch.roots]
-    torch.testing.assert_close(root[0], torch.cat([ahead, behind]), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(root[0], torch.cat([left, right]), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -83,7 +86,7 @@ def test_layers_above_those_of_the_model_are_left_as_they_are(both):
     made, source = network(layers=2, bidirectional=both), cells()
     above = {name: weight.clone() for name, weight in made.stack()[1].state_dict().items()}
     copy_cells(made, source, cells() if both else ())
-    for name, weight in made.stack()[0].forth.state_dict().items():
+    for name, weight in made.stack()[0].forward_cell.state_dict().items():
         assert torch.equal(weight, source[0].state_dict()[name])
     for name, weight in made.stack()[1].state_dict().items():
         assert torch.equal(weight, above[name])
@@ -92,23 +95,23 @@ def test_layers_above_those_of_the_model_are_left_as_they_are(both):
 def test_weights_are_copied_and_not_shared():
     made, source = network(), cells()
     copy_cells(made, source)
-    own = made.stack()[0].forth.state_dict()
+    own = made.stack()[0].forward_cell.state_dict()
     for name, weight in source[0].state_dict().items():
         assert torch.equal(own[name], weight)
         assert own[name].data_ptr() != weight.data_ptr()
 
 
 @pytest.mark.parametrize(
-    ("made", "forth", "back", "message"),
+    ("made", "forward", "backward", "message"),
     [
         (
             network(),
-            cells(configs.GRUConfig),
+            cells(GRUConfig),
             (),
-            "is GRU of 3 units that read 4 numbers, and of the network LSTM",
+            "is GRU of 3 units with inputs of width 4, and of the network LSTM",
         ),
         (network(), cells(hidden=5), (), "LSTM of 5 units"),
-        (network(), cells(widths=(7,)), (), "that read 7 numbers"),
+        (network(), cells(widths=(7,)), (), "inputs of width 7"),
         (network(), cells(widths=(WIDTH, HIDDEN)), (), "has 2 layers, the network 1;"),
         (network(), cells(), cells(), "init_backward is given"),
         (network(bidirectional=True), cells(), (), "init_backward is missing"),
@@ -118,19 +121,19 @@ def test_weights_are_copied_and_not_shared():
             cells(widths=(WIDTH, HIDDEN)),
             "models of one layer",
         ),
-        (network(bidirectional=True), cells(), cells(configs.RNNConfig), "init_backward: layer 1"),
+        (network(bidirectional=True), cells(), cells(RNNConfig), "init_backward: layer 1"),
         (
-            network(configs.LeakyConfig),
-            cells(configs.LeakyConfig, slowest=0.5),
+            network(LeakyConfig),
+            cells(LeakyConfig, slowest=0.5),
             (),
             "rates or modules differ",
         ),
     ],
 )
-def test_what_does_not_fit_is_named(made, forth, back, message):
+def test_what_does_not_fit_is_named(made, forward, backward, message):
     before = {name: weight.clone() for name, weight in made.state_dict().items()}
     with pytest.raises(RecipeError, match=message):
-        copy_cells(made, forth, back)
+        copy_cells(made, forward, backward)
     for name, weight in made.state_dict().items():
         assert torch.equal(weight, before[name])
 
@@ -186,7 +189,7 @@ path = "vectors"
 hidden = 3
 
 [model.encoder]
-init = "forth"
+init = "forward"
 learn_rate = 1e-9
 
 [corpora]
@@ -216,8 +219,8 @@ def folder(tmp_path_factory):
     (folder / "model.cfg").write_text(MODEL)
     (folder / "classifier.cfg").write_text(CLASSIFIER)
     made = {
-        "forth": {},
-        "back": {"model.backward": True},
+        "forward": {},
+        "backward": {"model.backward": True},
         "stranger": {"vectors.path": "others"},
         "grown": {"model.layers": 2, "model.residual": True},
         "tuned": {"training.tune_vectors": True},
@@ -233,10 +236,10 @@ def folder(tmp_path_factory):
 def test_a_recipe_begins_with_the_cells_of_language_models(folder, tmp_path):
     from treesent.models.classifier.folder import load_model
 
-    overrides = {"model.bidirectional": True, "model.encoder.init_backward": "back"}
+    overrides = {"model.bidirectional": True, "model.encoder.init_backward": "backward"}
     train(folder / "classifier.cfg", tmp_path / "out", overrides=overrides, device="cpu")
     layer = load_model(tmp_path / "out" / "treesent").network.stack()[0]
-    for name, cell in (("forth", layer.forth), ("back", layer.back)):
+    for name, cell in (("forward", layer.forward_cell), ("backward", layer.backward_cell)):
         wanted = LanguageModel.load(folder / name).layers[0].state_dict()
         for key, weight in cell.state_dict().items():
             torch.testing.assert_close(weight, wanted[key], rtol=0, atol=1e-6)
@@ -264,13 +267,16 @@ def test_a_classifier_begins_with_the_vectors_that_a_language_model_has_tuned(fo
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"model.hidden": 4}, "LSTM of 3 units that read 4 numbers, and of the network LSTM of 4 units"),
+        ({"model.hidden": 4}, "LSTM of 3 units with inputs of width 4, and of the network LSTM of 4 units"),
         ({"model.@architectures": "treesent.GRU.v1"}, "of the network GRU"),
-        ({"model.encoder.init": "back"}, "reads from right to left; give one that reads from left"),
+        ({"model.encoder.init": "backward"}, "reads from right to left; give one that reads from left"),
         ({"model.encoder.init": "characters"}, "reads characters"),
         ({"model.encoder.init": "stranger"}, "reads other vectors than"),
         ({"model.encoder.init": "grown", "model.layers": 2}, "was trained with residual"),
-        ({"model.@architectures": "treesent.TreeGRU.v1"}, "a tree begins with no language model"),
+        (
+            {"model.@architectures": "treesent.TreeGRU.v1"},
+            "tree networks cannot be initialised from a language model",
+        ),
         ({"model.@architectures": "treesent.DistanceParser.v1"}, "is no recurrent classifier"),
     ],
 )

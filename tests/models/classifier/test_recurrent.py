@@ -8,14 +8,27 @@ import pytest
 import spacy
 import torch
 from hypothesis import given, settings
+from safetensors.torch import save
 
 from tests.device_guard import DeviceGuard
 from tests.strategies import structures
 from tests.toy_pipeline import TEXT, toy_model, toy_nlp
 from treesent.errors import RecipeError
-from treesent.models.classifier import recurrent_configs as configs
-from treesent.models.classifier.architectures import KEY, NETWORKS, build_network, network_config
+from treesent.models.classifier.architectures import (
+    KEY,
+    NETWORKS,
+    build_network,
+    network_config,
+    weights_from_bytes,
+)
+from treesent.models.classifier.clockwork_rnn import ClockworkConfig
+from treesent.models.classifier.coupled_lstm import CoupledLSTMConfig
+from treesent.models.classifier.gru import GRUConfig
+from treesent.models.classifier.leaky_rnn import LeakyConfig
+from treesent.models.classifier.lstm import LSTMConfig
+from treesent.models.classifier.recurrent_config import RecurrentConfig, build
 from treesent.models.classifier.recursive import node_loss
+from treesent.models.classifier.rnn import RNNConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
@@ -30,9 +43,7 @@ N_ROWS, WIDTH, HIDDEN, CLASSES = 11, 4, 3, 5
 TABLE = np.random.default_rng(0).normal(size=(N_ROWS, WIDTH))
 RECIPES = Path(__file__).parents[3] / "pipelines"
 NAMES = {
-    network.config: name
-    for name, network in NETWORKS.items()
-    if issubclass(network.config, configs.RecurrentConfig)
+    network.config: name for name, network in NETWORKS.items() if issubclass(network.config, RecurrentConfig)
 }
 CONFIGS = {name: config for config, name in NAMES.items()}
 OPTIONS = {
@@ -55,9 +66,9 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def network(config=configs.LSTMConfig, seed=0, **options):
-    extra = {"modules": 2} if config is configs.ClockworkConfig else {}
-    made = configs.build(
+def network(config=LSTMConfig, seed=0, **options):
+    extra = {"modules": 2} if config is ClockworkConfig else {}
+    made = build(
         config(hidden=HIDDEN, **extra, **options), WIDTH, CLASSES, VectorEmbedding(TABLE), generator(seed)
     )
     return made.double()
@@ -78,9 +89,9 @@ def alone(made, rows):
     steps = Steps.of(np.ones(len(rows), np.int64))
     states = torch.from_numpy(TABLE[rows])
     for number, layer in enumerate(made.layers):
-        below, states = states, layer.forth(states, steps)
-        if layer.back is not None:
-            states = torch.cat([states, layer.back(below.flip(0), steps).flip(0)], 1)
+        below, states = states, layer.forward_cell(states, steps)
+        if layer.backward_cell is not None:
+            states = torch.cat([states, layer.backward_cell(below.flip(0), steps).flip(0)], 1)
         if number and made.residual:
             states = states + below
     if made.pooling == "outputs":
@@ -136,7 +147,7 @@ def test_a_batch_is_its_trees_one_by_one(config, options, structure):
 @given(structures())
 @settings(max_examples=20)
 def test_prefixes_are_sentences_that_stop_there(structure):
-    made, trees = network(configs.RNNConfig).eval(), forest(structure)
+    made, trees = network(RNNConfig).eval(), forest(structure)
     found = made.prefixes(ForestBatch.from_forest(trees))
     ends = np.cumsum(trees.lengths)
     for word in range(trees.n_words):
@@ -206,7 +217,7 @@ def test_spans_name_every_word_of_every_node(structure):
 
 def test_one_mask_for_a_sentence_and_layer():
     """Equal sentences differ by their masks alone, and a mask held over the steps has few values."""
-    made = network(configs.RNNConfig, recurrent_dropout=0.5)
+    made = network(RNNConfig, recurrent_dropout=0.5)
     trees = ForestBatch.from_forest(
         Forest.build(Structure.right_branching([6] * 30), np.tile(np.arange(6), 30))
     )
@@ -243,7 +254,7 @@ def test_weights_and_masks_follow_the_seed_and_leave_torchs_own_generator_alone(
 
 @pytest.mark.parametrize("options", [OPTIONS["deep"], OPTIONS["attention, bidirectional, deep"]])
 def test_a_step_stays_on_its_device(options):
-    made = network(configs.CoupledLSTMConfig, **options).to("meta")
+    made = network(CoupledLSTMConfig, **options).to("meta")
     trees = ForestBatch.from_forest(forest(Structure.right_branching([5, 1, 3])), "meta")
     loss = node_loss(made(trees).logits, trees.label)
     loss.backward()
@@ -279,16 +290,16 @@ def test_a_gpu_gives_the_same_numbers(config, options):
 @pytest.mark.parametrize(
     ("config", "settings", "message"),
     [
-        (configs.RNNConfig, {"hidden": 0}, "hidden is 0"),
-        (configs.RNNConfig, {"layers": 0}, "layers is 0"),
-        (configs.RNNConfig, {"pooling": "first"}, "pooling is 'first'; give one of 'last'"),
-        (configs.RNNConfig, {"pooling": "outputs", "bidirectional": True}, "one direction"),
-        (configs.LSTMConfig, {"recurrent_dropout": 1.0}, "recurrent_dropout is 1.0"),
-        (configs.LeakyConfig, {"rate": 0.0}, "rate is 0.0"),
-        (configs.LeakyConfig, {"rate": 0.2, "slowest": 0.3}, "slowest 0.3"),
-        (configs.LeakyConfig, {"tune_rates": True}, "cannot be learned"),
-        (configs.ClockworkConfig, {"modules": 0}, "modules is 0"),
-        (configs.ClockworkConfig, {"hidden": 3, "modules": 4}, "give 1 to 3"),
+        (RNNConfig, {"hidden": 0}, "hidden is 0"),
+        (RNNConfig, {"layers": 0}, "layers is 0"),
+        (RNNConfig, {"pooling": "first"}, "pooling is 'first'; give one of 'last'"),
+        (RNNConfig, {"pooling": "outputs", "bidirectional": True}, "one direction"),
+        (LSTMConfig, {"recurrent_dropout": 1.0}, "recurrent_dropout is 1.0"),
+        (LeakyConfig, {"rate": 0.0}, "rate is 0.0"),
+        (LeakyConfig, {"rate": 0.2, "slowest": 0.3}, "slowest 0.3"),
+        (LeakyConfig, {"tune_rates": True}, "cannot be learned"),
+        (ClockworkConfig, {"modules": 0}, "modules is 0"),
+        (ClockworkConfig, {"hidden": 3, "modules": 4}, "give 1 to 3"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(config, settings, message):
@@ -297,21 +308,21 @@ def test_settings_that_make_no_sense_are_refused(config, settings, message):
 
 
 def test_a_network_without_vectors_says_so():
-    made = configs.build(configs.GRUConfig(hidden=HIDDEN), WIDTH, CLASSES)
+    made = build(GRUConfig(hidden=HIDDEN), WIDTH, CLASSES)
     with pytest.raises(RecipeError, match="embedding"):
         made(batch(Structure.right_branching([2])))
 
 
 def test_the_norms_of_steps_are_those_of_backpropagation_through_time():
     """Elman's network, a loss on the root alone: dL/dh_(t-1) = U' ((1 - h_t^2) dL/dh_t)."""
-    made, n = network(configs.RNNConfig), 7
+    made, n = network(RNNConfig), 7
     label = np.full(2 * n - 1, -1)
     label[-1] = 2
     trees = ForestBatch.from_forest(Forest.build(Structure.right_branching([n]), np.arange(n), label))
     made.record_steps = True
     node_loss(made(trees).logits, trees.label).backward()
     found = made.step_gradient_norms()
-    cell, states = made.layers[0].forth, [torch.zeros(HIDDEN, dtype=torch.float64)]
+    cell, states = made.layers[0].forward_cell, [torch.zeros(HIDDEN, dtype=torch.float64)]
     with torch.no_grad():
         for x in cell.project(torch.from_numpy(TABLE[:n])):
             states.append(torch.tanh(x + states[-1] @ cell.recurrent_weight()))
@@ -333,6 +344,21 @@ def test_every_network_tells_of_its_steps(config):
     norms = made.step_gradient_norms()
     assert len(norms) == 5
     assert (norms > 0).all()
+
+
+def test_weights_of_files_with_the_old_names_of_cells_are_read():
+    """Layers had the cells ``forth`` and ``back`` in files of earlier versions."""
+    made, other, trees = (network(LSTMConfig, seed=1, **OPTIONS["deep, bidirectional"]).eval(),
+                          network(LSTMConfig, seed=2, **OPTIONS["deep, bidirectional"]).eval(),
+                          batch(Structure.right_branching([5, 3])))  # fmt: skip
+    old = {
+        name.replace("forward_cell", "forth").replace("backward_cell", "back"): weight.contiguous()
+        for name, weight in made.state_dict().items()
+        if not name.startswith("embedding.")
+    }
+    assert "layers.0.forth.kernel.weight_ih_l0" in old and "layers.2.back.kernel.bias_ih_l0" in old
+    weights_from_bytes(other, save(old))
+    assert torch.equal(other(trees).logits, made(trees).logits)
 
 
 @every_network

@@ -14,14 +14,23 @@ import torch
 from thinc.api import ArgsKwargs, Model, PyTorchShim
 
 from treesent.errors import ModelError, RecipeError
-from treesent.models.classifier import recurrent_configs, recursive
+from treesent.models.classifier import recurrent_config, recursive
 from treesent.models.classifier.child_sum import ChildSumConfig
+from treesent.models.classifier.clockwork_rnn import ClockworkConfig
+from treesent.models.classifier.coupled_lstm import CoupledLSTMConfig
+from treesent.models.classifier.gru import GRUConfig
+from treesent.models.classifier.leaky_rnn import LeakyConfig
+from treesent.models.classifier.lstm import LSTMConfig
+from treesent.models.classifier.minimal_gated_unit import MinimalGatedUnitConfig
+from treesent.models.classifier.peephole_lstm import PeepholeLSTMConfig
 from treesent.models.classifier.recursive_net import RecursiveNetConfig
+from treesent.models.classifier.rnn import RNNConfig
 from treesent.models.classifier.rntn import RNTNConfig
 from treesent.models.classifier.tree_gru import TreeGRUConfig
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.recurrent_layer import current_names
 from treesent.types import Float32
 
 if TYPE_CHECKING:
@@ -52,16 +61,14 @@ NETWORKS: Mapping[str, Network[Any]] = {
     "treesent.RNTN.v1": Network(RNTNConfig, recursive.build),
     "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive.build),
     "treesent.TreeLSTM.v1": Network(TreeLSTMConfig, recursive.build),
-    "treesent.RNN.v1": Network(recurrent_configs.RNNConfig, recurrent_configs.build),
-    "treesent.LeakyRNN.v1": Network(recurrent_configs.LeakyConfig, recurrent_configs.build),
-    "treesent.ClockworkRNN.v1": Network(recurrent_configs.ClockworkConfig, recurrent_configs.build),
-    "treesent.LSTM.v1": Network(recurrent_configs.LSTMConfig, recurrent_configs.build),
-    "treesent.PeepholeLSTM.v1": Network(recurrent_configs.PeepholeLSTMConfig, recurrent_configs.build),
-    "treesent.CoupledLSTM.v1": Network(recurrent_configs.CoupledLSTMConfig, recurrent_configs.build),
-    "treesent.GRU.v1": Network(recurrent_configs.GRUConfig, recurrent_configs.build),
-    "treesent.MinimalGatedUnit.v1": Network(
-        recurrent_configs.MinimalGatedUnitConfig, recurrent_configs.build
-    ),
+    "treesent.RNN.v1": Network(RNNConfig, recurrent_config.build),
+    "treesent.LeakyRNN.v1": Network(LeakyConfig, recurrent_config.build),
+    "treesent.ClockworkRNN.v1": Network(ClockworkConfig, recurrent_config.build),
+    "treesent.LSTM.v1": Network(LSTMConfig, recurrent_config.build),
+    "treesent.PeepholeLSTM.v1": Network(PeepholeLSTMConfig, recurrent_config.build),
+    "treesent.CoupledLSTM.v1": Network(CoupledLSTMConfig, recurrent_config.build),
+    "treesent.GRU.v1": Network(GRUConfig, recurrent_config.build),
+    "treesent.MinimalGatedUnit.v1": Network(MinimalGatedUnitConfig, recurrent_config.build),
 }
 
 
@@ -165,7 +172,7 @@ def weights_from_bytes(
     from safetensors.torch import load
 
     try:
-        state = load(data)
+        state = current_names(load(data))
     except (SafetensorError, ValueError, KeyError) as error:
         raise ModelError(f"the weights are damaged ({error}): copy or train the model again") from error
     own = {k: v for k, v in network.state_dict().items() if not k.startswith("embedding.")}

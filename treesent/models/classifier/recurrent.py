@@ -13,29 +13,14 @@ from torch.nn import functional
 from treesent.errors import RecipeError
 from treesent.models.classifier.recursive import NodeStates
 from treesent.nn.batch import ForestBatch
-from treesent.nn.cells import Cell
-from treesent.nn.dropout import dropout_mask
+from treesent.nn.dropout import dropout, dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.levels import weight_block
 from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
+from treesent.nn.recurrent_layer import RecurrentLayer
 from treesent.nn.spans import Sequences, Spans
 
 POOLINGS = ("last", "mean", "max", "attention", "outputs")
-
-
-class Layer(nn.Module):
-    """A cell, or one for each direction.
-
-    :param forth: reads from left to right.
-    :param back: reads from right to left; None for one direction.
-    """
-
-    learn_rate: float = 1.0
-    """Share of the learning rate that its weights are trained with."""
-
-    def __init__(self, forth: Cell, back: Cell | None = None) -> None:
-        super().__init__()
-        self.forth, self.back = forth, back
 
 
 class RecurrentClassifier(nn.Module):
@@ -61,7 +46,7 @@ class RecurrentClassifier(nn.Module):
 
     def __init__(
         self,
-        layers: list[Layer],
+        layers: list[RecurrentLayer],
         n_classes: int,
         embedding: VectorEmbedding | None = None,
         *,
@@ -76,8 +61,8 @@ class RecurrentClassifier(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.layers = nn.ModuleList(layers)
-        self.bidirectional = layers[0].back is not None
-        self.hidden = layers[0].forth.hidden
+        self.bidirectional = layers[0].backward_cell is not None
+        self.hidden = layers[0].forward_cell.hidden
         width = self.hidden * (2 if self.bidirectional else 1)
         self.pooling, self.residual = pooling, residual
         self.attention = AttentionPool(width, generator) if pooling == "attention" else None
@@ -123,11 +108,11 @@ class RecurrentClassifier(nn.Module):
     @property
     def record_steps(self) -> bool:
         """Whether to keep what :meth:`step_gradient_norms` needs."""
-        return self.stack()[-1].forth.record
+        return self.stack()[-1].forward_cell.record
 
     @record_steps.setter
     def record_steps(self, wanted: bool) -> None:
-        self.stack()[-1].forth.record = wanted
+        self.stack()[-1].forward_cell.record = wanted
 
     def step_gradient_norms(self) -> Tensor:
         """Give the norms of the loss's gradient by the states of the last layer, as it reads forth.
@@ -137,23 +122,27 @@ class RecurrentClassifier(nn.Module):
 
         :return: the first step first. *Shape:* (steps,)
         """
-        cell = self.stack()[-1].forth
+        cell = self.stack()[-1].forward_cell
         kept, cell.outputs = cell.outputs, []
         norms = [output.new_zeros(()) if output.grad is None else output.grad.norm() for output in kept]
         return torch.stack(norms) if norms else self.bias.new_zeros(0)
 
-    def stack(self) -> list[Layer]:
+    def stack(self) -> list[RecurrentLayer]:
         """Give the layers, the lowest first."""
-        return [layer for layer in self.layers if isinstance(layer, Layer)]
+        return [layer for layer in self.layers if isinstance(layer, RecurrentLayer)]
 
     def _classify(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
-        return functional.linear(self._drop(hidden, self.output_dropout, generator), self.weight, self.bias)
+        return functional.linear(
+            dropout(hidden, self.output_dropout, self.training, generator), self.weight, self.bias
+        )
 
     def _vectors(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
         """Vectors of the distinct words. *Shape:* (n_distinct, width)."""
         if self.embedding is None:
             raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
-        return self._drop(self.embedding(batch.distinct, batch.extra), self.input_dropout, generator)
+        return dropout(
+            self.embedding(batch.distinct, batch.extra), self.input_dropout, self.training, generator
+        )
 
     def _runs(self, batch: ForestBatch, generator: torch.Generator | None) -> tuple[Sequences, Tensor]:
         """Run one direction from every word on; constituents with the same first word share states."""
@@ -162,10 +151,10 @@ class RecurrentClassifier(nn.Module):
         tree = batch.tree.index_select(0, runs.order)
         for number, layer in enumerate(self.stack()):
             if not number:
-                states = layer.forth(states, runs.steps, words, self._mask(batch, tree, generator))
+                states = layer.forward_cell(states, runs.steps, words, self._mask(batch, tree, generator))
                 continue
-            below = self._drop(states, self.layer_dropout, generator)
-            states = layer.forth(below, runs.steps, None, self._mask(batch, tree, generator))
+            below = dropout(states, self.layer_dropout, self.training, generator)
+            states = layer.forward_cell(below, runs.steps, None, self._mask(batch, tree, generator))
             states = states + below if self.residual else states
         return runs, states
 
@@ -193,7 +182,7 @@ class RecurrentClassifier(nn.Module):
         spans = batch.spans
         vectors, first = self._vectors(batch, generator), self.stack()[0]
         halves = []
-        for runs, cell in ((spans.from_words(), first.forth), (spans.to_words(), first.back)):
+        for runs, cell in ((spans.from_words(), first.forward_cell), (spans.to_words(), first.backward_cell)):
             assert cell is not None
             words = batch.inverse.index_select(0, runs.word)
             mask = self._mask(batch, batch.tree.index_select(0, runs.order), generator)
@@ -235,11 +224,11 @@ class RecurrentClassifier(nn.Module):
         """
         tree = batch.tree.index_select(0, nodes.order)
         for layer in self.stack()[1:]:
-            assert layer.back is not None
-            below = self._drop(states, self.layer_dropout, generator)
-            left = layer.forth(below, nodes.steps, None, self._mask(batch, tree, generator))
+            assert layer.backward_cell is not None
+            below = dropout(states, self.layer_dropout, self.training, generator)
+            left = layer.forward_cell(below, nodes.steps, None, self._mask(batch, tree, generator))
             turned = below.index_select(0, mirror)
-            right = layer.back(turned, nodes.steps, None, self._mask(batch, tree, generator))
+            right = layer.backward_cell(turned, nodes.steps, None, self._mask(batch, tree, generator))
             states = torch.cat([left, right.index_select(0, mirror)], 1)
             states = states + below if self.residual else states
         return states
@@ -257,9 +246,3 @@ class RecurrentClassifier(nn.Module):
             return None
         shape = (batch.n_trees, self.hidden)
         return dropout_mask(shape, self.recurrent_dropout, self.weight, generator).index_select(0, tree)
-
-    def _drop(self, states: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-        """Dropout in training."""
-        if not self.training or not rate:
-            return states
-        return states * dropout_mask(tuple(states.shape), rate, states, generator)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from treesent.errors import RecipeError
 from treesent.nn.batch import ForestBatch
 from treesent.nn.checks import at_least, shares
-from treesent.nn.dropout import dropout_mask
+from treesent.nn.dropout import dropout, dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.encoder import ENCODERS, Encoder
 from treesent.nn.levels import Composition, weight_block
@@ -166,7 +166,9 @@ class RecursiveClassifier(nn.Module):
             hidden = torch.cat([hidden, self.top_down(hidden, batch)], 1)
         if self.attention is not None:
             hidden = self.attention(hidden, batch)
-        logits = functional.linear(self._drop(hidden, self.output_dropout, generator), self.weight, self.bias)
+        logits = functional.linear(
+            dropout(hidden, self.output_dropout, self.training, generator), self.weight, self.bias
+        )
         if place is not None:
             logits = logits.index_select(0, place)
         return NodeStates(logits, hidden, place)
@@ -176,7 +178,7 @@ class RecursiveClassifier(nn.Module):
         if self.embedding is None:
             raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
         vectors: Tensor = self.embedding(batch.distinct, batch.extra)
-        vectors = self._drop(vectors, self.input_dropout, generator)
+        vectors = dropout(vectors, self.input_dropout, self.training, generator)
         if self.projection is not None:
             vectors = self.projection(vectors)
         if self.leaf is not None:
@@ -185,12 +187,6 @@ class RecursiveClassifier(nn.Module):
             encoded: Tensor = self.encoder(vectors, batch, generator)
             return encoded
         return vectors if share else vectors.index_select(0, batch.inverse)
-
-    def _drop(self, states: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-        """Dropout in training; equal words of a batch share a mask where they share a state."""
-        if not self.training or not rate:
-            return states
-        return states * dropout_mask(tuple(states.shape), rate, states, generator)
 
 
 def build(

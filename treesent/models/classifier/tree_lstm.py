@@ -12,6 +12,7 @@ from treesent.models.classifier.fused_tree_lstm import FusedTreeLSTM
 from treesent.models.classifier.recursive import RecursiveConfig
 from treesent.nn.batch import Layout
 from treesent.nn.levels import Composition, States, weight_block
+from treesent.nn.precision import autocast_dtype
 
 
 class BinaryTreeLSTM(Composition):
@@ -66,8 +67,7 @@ class BinaryTreeLSTM(Composition):
         :param mask: dropout of the children's hidden states. *Shape:* (n_trees, hidden)
         :return: ``h`` and ``c``. *Shape of each:* (n_leaves + n_inner, hidden)
         """
-        kinds, device = {vectors.dtype, self.recurrent.dtype}, vectors.device.type
-        half = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        kinds, half = {vectors.dtype, self.recurrent.dtype}, autocast_dtype(vectors.device) is not None
         if half or kinds not in ({torch.float32}, {torch.float64}):
             return super().forward(vectors, layout, mask)
         tensors = (vectors, self.input, self.recurrent, self.bias)

@@ -19,7 +19,7 @@ from treesent.models.language.lengths import Count, GoOn, without
 from treesent.models.language.ngrams import NgramEmbedding
 from treesent.models.language.output_recurrence import OutputRecurrence
 from treesent.nn.cells import Cell, State, make_cell
-from treesent.nn.dropout import dropout_mask
+from treesent.nn.dropout import dropout, dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
@@ -228,7 +228,7 @@ class LanguageModel(nn.Module):
             gates = self._gates(symbols, grams, remaining, generator)
         outputs = gates
         for number, (cell, before) in enumerate(zip(self._cells(), state.layers, strict=True)):
-            below = self._drop(outputs, config.layer_dropout, generator) if number else outputs
+            below = dropout(outputs, config.layer_dropout, self.training, generator) if number else outputs
             gates = cell.project(below) if number else gates
             mask = self._mask(len(before[0]), generator)
             outputs, last = run_window(cell, gates, before, keep, mask, state.number)
@@ -237,7 +237,7 @@ class LanguageModel(nn.Module):
             after.append(last)
         if grams is not None:
             outputs = torch.cat([outputs, grams.to(outputs.dtype)], 2)
-        features = self._drop(outputs, config.output_dropout, generator)
+        features = dropout(outputs, config.output_dropout, self.training, generator)
         left = None if remaining is None else remaining[-1]
         return features, LanguageState(tuple(after), recent, state.number + len(symbols), left)
 
@@ -418,7 +418,7 @@ class LanguageModel(nn.Module):
         states = self._vectors(seen, generator)
         others = None if remaining is None or self.count is None else self.count.vectors(remaining)
         for number, layer in enumerate(self.layers):
-            below = self._drop(states, self.config.layer_dropout, generator) if number else states
+            below = dropout(states, self.config.layer_dropout, self.training, generator) if number else states
             states = layer(below) if number else layer(below, others, (seen != END)[:, :, None])
             if number and self.config.residual:
                 states = states + below
@@ -432,7 +432,7 @@ class LanguageModel(nn.Module):
         flat = symbols.reshape(-1)
         gathered = None if self.embedding is None else self.embedding(flat)
         found = functional.embedding(flat, self.vectors) if gathered is None else gathered
-        return self._drop(found, self.config.input_dropout, generator).view(*symbols.shape, -1)
+        return dropout(found, self.config.input_dropout, self.training, generator).view(*symbols.shape, -1)
 
     def _gates(
         self,
@@ -445,7 +445,7 @@ class LanguageModel(nn.Module):
         cell = self._cells()[0]
         if self.embedding is None and len(self.vectors) <= min(symbols.numel(), FEW):
             # A symbol's share is the same wherever it stands.
-            rows = self._drop(self.vectors, self.config.input_dropout, generator)
+            rows = dropout(self.vectors, self.config.input_dropout, self.training, generator)
             gates = gather(cell.project(rows), symbols.reshape(-1)).view(*symbols.shape, -1)
         else:
             gates = cell.project(self._vectors(symbols, generator))
@@ -460,8 +460,3 @@ class LanguageModel(nn.Module):
         if not self.training or not rate:
             return None
         return dropout_mask((batch, self.config.hidden), rate, next(self.parameters()), generator)
-
-    def _drop(self, states: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-        if not self.training or not rate:
-            return states
-        return states * dropout_mask(tuple(states.shape), rate, states, generator)

@@ -27,7 +27,7 @@ from treesent.models.parser.chart import depths
 from treesent.models.parser.file import load_parser, save_parser
 from treesent.nn.batch import packing
 from treesent.nn.checks import at_least, shares
-from treesent.nn.dropout import dropout_mask
+from treesent.nn.dropout import dropout
 from treesent.nn.levels import weight_block
 from treesent.nn.matmul import linear
 from treesent.nn.sru import BidirectionalSRU
@@ -156,17 +156,17 @@ class DistanceParser(nn.Module):
         :return: the distance of every gap, *Shape:* (n_gaps,); of every boundary what it is as the start and
             as the end of a span, *Shape of each:* (n_words + n_trees, span). All in text order.
         """
-        vectors = self._drop(vectors, self.config.input_dropout, generator)
+        vectors = dropout(vectors, self.config.input_dropout, self.training, generator)
         words = inverse.index_select(0, sentences.packed)
         states = self.first(self.first.project(vectors).take(words), sentences.sizes)
         for layer in self.layers:
-            states = self._drop(states, self.config.dropout, generator)
+            states = dropout(states, self.config.dropout, self.training, generator)
             states = layer(layer.project(states), sentences.sizes)  # type: ignore[operator]
-        states = self._drop(states, self.config.dropout, generator)
+        states = dropout(states, self.config.dropout, self.training, generator)
         before = functional.pad(linear(states, self.before), (0, 0, 0, 1))
         after = functional.pad(linear(states, self.after), (0, 0, 0, 1))
         bounds = before.index_select(0, sentences.before) + after.index_select(0, sentences.after)
-        bounds = self._drop(torch.relu(bounds + self.bias), self.config.dropout, generator)
+        bounds = dropout(torch.relu(bounds + self.bias), self.config.dropout, self.training, generator)
         return (
             linear(bounds, self.output).squeeze(1).index_select(0, sentences.inner),
             linear(bounds, self.start, self.start_bias),
@@ -234,11 +234,6 @@ class DistanceParser(nn.Module):
             return cls(width=settings.pop("width"), config=ParserConfig(**settings))
 
         return load_parser(path, FORMAT, make, "parser", "parser")
-
-    def _drop(self, states: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-        if not self.training or not rate:
-            return states
-        return states * dropout_mask(tuple(states.shape), rate, states, generator)
 
 
 def span_scores(start: Tensor, end: Tensor, places: Tensor) -> Tensor:

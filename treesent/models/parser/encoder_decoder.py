@@ -20,10 +20,10 @@ from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
 from treesent.nn.attention import AdditiveAttention, Attention, Memory, MultiplicativeAttention
 from treesent.nn.cells import Cell, Unrolled, make_cell
 from treesent.nn.deferred import DeferredGradient
-from treesent.nn.dropout import dropout_mask
-from treesent.nn.encoder_layer import EncoderLayer
+from treesent.nn.dropout import dropout
 from treesent.nn.levels import weight_block
 from treesent.nn.packed import Packed
+from treesent.nn.recurrent_layer import RecurrentLayer
 
 
 class EncoderDecoder(nn.Module):
@@ -55,7 +55,7 @@ class EncoderDecoder(nn.Module):
             both = [
                 make_cell(config.cell, below, config.encoder_hidden, generator) for _ in range(directions)
             ]
-            layers.append(EncoderLayer(both[0], both[1] if directions == 2 else None))
+            layers.append(RecurrentLayer(both[0], both[1] if directions == 2 else None))
             below = directions * config.encoder_hidden
         self.encoder = nn.ModuleList(layers)
         self.attention: Attention | None = None
@@ -115,7 +115,7 @@ class EncoderDecoder(nn.Module):
         gates = sentences.table.index_select(0, target.inputs)
         states, contexts = self._first(gates, packed, sentences, state)
         for number, cell in enumerate(self._cells()[1:], 1):
-            below = self._drop(states, self.config.layer_dropout, generator)
+            below = dropout(states, self.config.layer_dropout, self.training, generator)
             read = below if contexts is None else torch.cat([below, contexts], 1)
             states = cell.run(cell.project(read), packed.steps, state=state.layers[number])
             states = states + below if self._residual(number) else states
@@ -132,13 +132,15 @@ class EncoderDecoder(nn.Module):
         :param generator: see :meth:`forward`.
         :return: what decoding looks at, and the state that it begins with; both in the sentences' order.
         """
-        vectors = self._drop(vectors, self.config.input_dropout, generator)
+        vectors = dropout(vectors, self.config.input_dropout, self.training, generator)
         rows: Tensor | None = words.index_select(0, source.rows)
         if self.config.reverse:
             rows = words.index_select(0, source.rows.index_select(0, source.mirror))
         states = vectors
         for number, layer in enumerate(self.encoder):
-            below = states if not number else self._drop(states, self.config.layer_dropout, generator)
+            below = (
+                states if not number else dropout(states, self.config.layer_dropout, self.training, generator)
+            )
             states = layer(below, source, rows)
             states = states + below if self._residual(number) else states
             rows = None
@@ -148,7 +150,7 @@ class EncoderDecoder(nn.Module):
             ends = torch.cat([ends[:, :hidden], states.index_select(0, source.first)[:, hidden:]], 1)
         if self.config.reverse:
             states = states.index_select(0, source.mirror)
-        states = self._drop(states, self.config.layer_dropout, generator)
+        states = dropout(states, self.config.layer_dropout, self.training, generator)
         return self._sentences(vectors, words, states, source), self._begin(ends)
 
     def _sentences(self, vectors: Tensor, words: Tensor, states: Tensor, source: Packed) -> Sentences:
@@ -252,7 +254,7 @@ class EncoderDecoder(nn.Module):
         """Logits from what the last layer and attention say (Luong et al. 2015, eqs. 5 and 6)."""
         both = states if contexts is None else torch.cat([states, contexts], 1)
         seen = torch.tanh(functional.linear(both, self.readout, self.readout_bias))
-        seen = self._drop(seen, self.config.output_dropout, generator)
+        seen = dropout(seen, self.config.output_dropout, self.training, generator)
         return functional.linear(seen, self.output, self.output_bias)
 
     def _cells(self) -> list[Cell]:
@@ -261,8 +263,3 @@ class EncoderDecoder(nn.Module):
     def _residual(self, number: int) -> bool:
         """Whether layer ``number``, counted from 0, has its input added."""
         return 0 < self.config.residual <= number + 1
-
-    def _drop(self, states: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-        if not self.training or not rate:
-            return states
-        return states * dropout_mask(tuple(states.shape), rate, states, generator)

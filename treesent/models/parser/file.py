@@ -12,6 +12,7 @@ from torch import nn
 
 from treesent.errors import ModelError
 from treesent.files import readable
+from treesent.nn.recurrent_layer import current_names
 
 Parser = TypeVar("Parser", bound=nn.Module)
 
@@ -57,7 +58,7 @@ def load_parser(
         if header.get("format") != form:
             raise ModelError(f"{path}: no {kind} of this version of treesent; train it again")
         parser = make(json.loads(header["config"]))
-        parser.load_state_dict(tensors)
+        parser.load_state_dict(current_names(tensors))
     except ModelError:
         raise
     except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
