@@ -71,7 +71,7 @@ def test_heads_of_other_sentences_are_refused(corpus, tmp_path):
         ("0 0", "2 roots"),
         ("0 x", "invalid literal"),
         ("0 7", "head"),
-        ("0 3 2", "in a circle"),
+        ("0 3 2", "form a cycle"),
         ("", "0 roots"),
     ],
 )

@@ -18,10 +18,10 @@ import typer
 
 from treesent.data.batches import Corpus
 from treesent.errors import DataError, TreesentError
-from treesent.models.classifier.reparse import carry_labels
+from treesent.trees.arrays import run_offsets
 from treesent.trees.brackets import read_trees, unescape
 from treesent.trees.dependency import Dependencies
-from treesent.trees.structure import run_offsets
+from treesent.trees.labels import carry_labels
 from treesent.types import Int64
 
 app = typer.Typer(pretty_exceptions_enable=False)
