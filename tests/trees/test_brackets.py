@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import WORDS, forests, right_branching, trees
-from treesent.errors import DataError, TreeFormatError, TreesentError
+from treesent.errors import DataError, OutputError, TreeFormatError, TreesentError
 from treesent.trees.brackets import escape, parse_tree, read_trees, unescape, write_trees
 
 
@@ -154,7 +154,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "missing.txt", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
             list(read_trees(path))
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_trees([], tmp_path / "missing" / "trees.txt")
 
 
