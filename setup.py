@@ -13,6 +13,7 @@ DATA_PACKAGES = {"treesent.pipelines": "pipelines", "treesent.embeddings": "embe
 EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
     "transformers": ["transformers>=4.45"],
+    "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8"],
     "test": ["pytest>=8", "hypothesis>=6.100", "playwright>=1.50", "setuptools>=68", "wheel"],
     "dev": ["ruff>=0.9", "mypy>=1.14"],
 }

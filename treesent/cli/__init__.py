@@ -76,3 +76,5 @@ def _make() -> typer.Typer:
 
 
 app = _make()
+command = typer.main.get_command(app)
+"""The same as a click command: the reference in the docs is made from it."""

@@ -98,7 +98,7 @@ def similarity(table: VectorTable, path: str | Path | None = None) -> list[Simil
         ]
         words = {normalise(word) for pair in pairs for word in pair[:2]}
         known = [word for word in words if word in table]
-        if len(known) < 3:
+        if sum(all(normalise(word) in table for word in pair[:2]) for pair in pairs) < 2:
             results.append(Similarity(source.stem, 0.0, 0, len(pairs)))
             continue
         small = VectorTable(known, table.dense(table.rows(known)))
