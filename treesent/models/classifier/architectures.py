@@ -14,7 +14,7 @@ import torch
 from thinc.api import ArgsKwargs, Model, PyTorchShim
 
 from treesent.errors import ModelError, RecipeError
-from treesent.models.classifier import recurrent_config, recursive
+from treesent.models.classifier import recurrent_config, recursive_config
 from treesent.models.classifier.child_sum import ChildSumConfig
 from treesent.models.classifier.clockwork_rnn import ClockworkConfig
 from treesent.models.classifier.coupled_lstm import CoupledLSTMConfig
@@ -56,11 +56,11 @@ class Network(Generic[Config]):
 
 
 NETWORKS: Mapping[str, Network[Any]] = {
-    "treesent.ChildSumTreeLSTM.v1": Network(ChildSumConfig, recursive.build),
-    "treesent.RecursiveNet.v1": Network(RecursiveNetConfig, recursive.build),
-    "treesent.RNTN.v1": Network(RNTNConfig, recursive.build),
-    "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive.build),
-    "treesent.TreeLSTM.v1": Network(TreeLSTMConfig, recursive.build),
+    "treesent.ChildSumTreeLSTM.v1": Network(ChildSumConfig, recursive_config.build),
+    "treesent.RecursiveNet.v1": Network(RecursiveNetConfig, recursive_config.build),
+    "treesent.RNTN.v1": Network(RNTNConfig, recursive_config.build),
+    "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive_config.build),
+    "treesent.TreeLSTM.v1": Network(TreeLSTMConfig, recursive_config.build),
     "treesent.RNN.v1": Network(RNNConfig, recurrent_config.build),
     "treesent.LeakyRNN.v1": Network(LeakyConfig, recurrent_config.build),
     "treesent.ClockworkRNN.v1": Network(ClockworkConfig, recurrent_config.build),
