@@ -19,6 +19,7 @@ import typer
 from treesent.data.batches import Corpus
 from treesent.errors import DataError, TreesentError
 from treesent.models.classifier.reparse import carry_labels
+from treesent.text.opening import load_pipeline
 from treesent.trees.brackets import read_trees, unescape
 from treesent.trees.dependency import Dependencies
 from treesent.trees.structure import run_offsets
@@ -35,15 +36,9 @@ def parse_heads(sentences: Iterable[Sequence[str]], pipeline: str) -> Iterator[I
     :returns: the head of each word of a sentence, counted from 1, and 0 at its one root.
     :raises TreesentError: there is no such pipeline, or it parses nothing.
     """
-    import spacy
     from spacy.tokens import Doc
 
-    try:
-        nlp = spacy.load(pipeline, exclude=["ner", "lemmatizer"])
-    except OSError as error:
-        raise TreesentError(
-            f"{pipeline}: no spaCy pipeline of this name; install it, or name another: {error}"
-        ) from error
+    nlp = load_pipeline(pipeline, exclude=["ner", "lemmatizer"])
     docs = (
         Doc(nlp.vocab, words=list(words), sent_starts=[place == 0 for place in range(len(words))])
         for words in sentences
