@@ -46,7 +46,7 @@ def installed_pipeline(name: str) -> Path | None:
     spec = find_spec(name)
     package = Path(spec.origin).parent if spec is not None and spec.origin is not None else Path(name)
     folders = [meta.parent for meta in (*package.glob("*/meta.json"), package / "meta.json")]
-    return next((folder for folder in folders if (folder / "config.cfg").is_file()), None)
+    return next((folder for folder in folders if (folder / "vocab").is_dir()), None)
 
 
 def installed_pipelines() -> list[str]:
