@@ -41,6 +41,7 @@ setup(
         "numpy>=2",
         "pyarrow>=17",
         "safetensors>=0.4.5",
+        "scipy>=1.15",
     ],
     extras_require=EXTRAS,
     entry_points={
