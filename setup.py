@@ -47,8 +47,8 @@ setup(
     entry_points={
         "spacy_factories": ["treesent = treesent.pipeline.component:make_treesent"],
         "spacy_misc": [
-            "treesent.VectorFile.v1 = treesent.vectors.sources:vector_file",
-            "treesent.JoinVectors.v1 = treesent.vectors.sources:join_vectors",
+            "treesent.VectorFile.v1 = treesent.data.vector_sources:vector_file",
+            "treesent.JoinVectors.v1 = treesent.data.vector_sources:join_vectors",
         ],
         "spacy_architectures": [
             "treesent.ChildSumTreeLSTM.v1 = treesent.models.classifier.architectures:child_sum",

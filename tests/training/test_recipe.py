@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from treesent.data.vector_sources import load_vectors
 from treesent.errors import RecipeError, TreesentError, VectorsError
 from treesent.files import recipe_path
 from treesent.training.recipe import parse_recipe, read_recipe
-from treesent.vectors.sources import load_vectors
 from treesent.vectors.table import VectorTable
 
 GOOD = """

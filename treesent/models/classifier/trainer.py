@@ -10,6 +10,7 @@ import torch
 
 from treesent import __version__
 from treesent.data.batches import EncodedCorpus
+from treesent.data.vector_sources import load_vectors
 from treesent.data.vectors import WorkingVectors, working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.metrics.accuracy import TreeScores, score_trees
@@ -27,7 +28,6 @@ from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline.component import write_pipeline
 from treesent.training.recipe import LabelsConfig, Recipe
 from treesent.training.run import Run, Trained
-from treesent.vectors.sources import load_vectors
 from treesent.vectors.table import VectorTable
 
 

@@ -11,6 +11,7 @@ import torch
 from treesent.config import read_section
 from treesent.data.streams import Encoded
 from treesent.data.texts import read_texts
+from treesent.data.vector_sources import load_vectors
 from treesent.errors import DataError, RecipeError
 from treesent.models.classifier.architectures import KEY
 from treesent.models.language.config import LanguageModelConfig
@@ -19,7 +20,6 @@ from treesent.models.language.task import LanguageScores, LanguageTask, score_la
 from treesent.text.vocabulary import SPECIAL, Vocabulary
 from treesent.training.recipe import CorporaConfig, Recipe
 from treesent.training.run import Run, Trained
-from treesent.vectors.sources import load_vectors
 from treesent.vectors.table import VectorTable
 
 NAME = "treesent.LanguageModel.v1"

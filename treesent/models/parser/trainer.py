@@ -13,6 +13,7 @@ import torch
 from treesent.config import read_section
 from treesent.data.batches import EncodedCorpus
 from treesent.data.sst import read_treebank
+from treesent.data.vector_sources import load_vectors
 from treesent.data.vectors import working_vectors
 from treesent.errors import ModelError, RecipeError
 from treesent.metrics.brackets import BracketScores
@@ -24,7 +25,6 @@ from treesent.nn.embedding import VectorEmbedding
 from treesent.training.recipe import Recipe
 from treesent.training.run import Run, Trained
 from treesent.training.task import Task
-from treesent.vectors.sources import load_vectors
 from treesent.vectors.table import VectorTable
 
 NAME = "treesent.DistanceParser.v1"
