@@ -15,7 +15,7 @@ from treesent.errors import DataError, ModelError
 from treesent.metrics.accuracy import Scores, score
 from treesent.models.classifier.evaluation import evaluate_trees
 from treesent.pipeline.tree_sources import check_trees
-from treesent.training.recipe import is_labelled
+from treesent.data.texts import is_labelled
 from treesent.trees.brackets import unescape
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.spans import Steps
 from treesent.training.optimizers import build_optimizers, set_rate
-from treesent.training.recipe import OptimizerConfig
+from treesent.training.sections import OptimizerConfig
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.vectors.table import VectorTable

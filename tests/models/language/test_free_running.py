@@ -20,7 +20,7 @@ from treesent.models.language.task import LanguageTask
 from treesent.models.language.text_losses import text_losses
 from treesent.text.vocabulary import END, Vocabulary
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig, TrainingConfig
 
 TEXTS = ["abcab", "ca", "bbcabca", "c", "abcabcabc"] * 4
 CPU = torch.device("cpu")

@@ -18,7 +18,7 @@ from treesent.models.language.task import LanguageTask
 from treesent.models.language.text_losses import text_losses
 from treesent.text.vocabulary import END, Vocabulary
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, ScheduleConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 SHARES = {1: 0.3, 2: 0.2, 4: 0.5}
 """Of lengths; the letters tell nothing of them, so that a model must count."""

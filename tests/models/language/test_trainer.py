@@ -20,7 +20,7 @@ from treesent.models.train import train
 from treesent.text.vocabulary import END, Vocabulary
 from treesent.training import loop
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig, read_recipe
+from treesent.training.sections import OptimizerConfig, TrainingConfig, read_recipe
 from treesent.vectors.table import VectorTable
 
 RECIPE = """

@@ -17,7 +17,9 @@ from treesent.errors import DataError, RecipeError
 from treesent.pipeline.tree_sources import CHAIN_WARNING
 from treesent.text.docs import Sentences, Tokens
 from treesent.text.sentences import SentenceSplitter
-from treesent.training.recipe import CorporaConfig, LabelsConfig, Recipe, is_labelled
+from treesent.data.texts import is_labelled
+from treesent.training.recipe import Recipe
+from treesent.training.sections import CorporaConfig, LabelsConfig
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 from treesent.types import Float32, Int64

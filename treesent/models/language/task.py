@@ -15,7 +15,7 @@ from treesent.errors import TreesentError
 from treesent.models.language.free_running import FreeRunning, free_losses, run_freely
 from treesent.models.language.model import LanguageModel, LanguageState
 from treesent.models.language.text_losses import text_losses
-from treesent.training.recipe import TrainingConfig
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.training.task import Task
 from treesent.types import Int64
 
@@ -144,7 +144,7 @@ class LanguageTask(Task):
         ``eval_texts`` and the seed.
     """
 
-    def __init__(self, train: Encoded, dev: Encoded, config: TrainingConfig) -> None:
+    def __init__(self, train: Encoded, dev: Encoded, config: LanguageTrainingConfig) -> None:
         self.train, self.dev, self.seed = train, dev, config.seed
         self.lanes = Lanes(len(train.symbols), config.batch_size, config.window)
         self.epoch_steps = config.epoch_steps or self.lanes.windows
@@ -159,7 +159,7 @@ class LanguageTask(Task):
         """Windows of a pass."""
         return self.lanes.windows
 
-    def order(self, config: TrainingConfig, epoch: int) -> list[Int64]:
+    def order(self, config: LanguageTrainingConfig, epoch: int) -> list[Int64]:
         """Go on along the stream: an epoch begins where the one before has ended.
 
         :param config: the recipe's ``[training]``.
@@ -189,7 +189,7 @@ class LanguageTask(Task):
         return WindowBatch(symbols, targets, left, first=window == 0, step=step)
 
     def loss(
-        self, model: nn.Module, batch: WindowBatch, generator: torch.Generator, config: TrainingConfig
+        self, model: nn.Module, batch: WindowBatch, generator: torch.Generator, config: LanguageTrainingConfig
     ) -> Tensor:
         """Give the mean negative log-probability of a window's symbols.
 
@@ -212,7 +212,7 @@ class LanguageTask(Task):
         self._state = state.detach()
         return losses.mean()
 
-    def weight(self, batch: WindowBatch, config: TrainingConfig) -> Tensor:
+    def weight(self, batch: WindowBatch, config: LanguageTrainingConfig) -> Tensor:
         """The symbols that the loss is a mean over.
 
         :param batch: made by :meth:`batch`.
