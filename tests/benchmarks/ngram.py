@@ -17,6 +17,7 @@ from treesent.data.streams import Encoded
 from treesent.files import recipe_path
 from treesent.models.language.task import LanguageScores
 from treesent.models.language.trainer import language_model_config, read_language_texts
+from treesent.models.registry import FAMILIES
 from treesent.text.vocabulary import Vocabulary
 from treesent.training.recipe import read_recipe
 
@@ -69,7 +70,7 @@ def main():
     parser.add_argument("--order", type=int, default=5)
     options, rest = parser.parse_known_args()
     overrides = dict(zip((name.removeprefix("--") for name in rest[::2]), rest[1::2], strict=True))
-    scores, seconds = measure(read_recipe(recipe_path(options.recipe), overrides), options.order)
+    scores, seconds = measure(read_recipe(recipe_path(options.recipe), FAMILIES, overrides), options.order)
     print(
         f"{options.order}-gram: {scores.bits_per_character:.3f} bits per character of "
         f"{scores.n_characters:,}, {seconds:.0f} s"

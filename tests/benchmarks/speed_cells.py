@@ -19,13 +19,13 @@ from torch.nn.utils.rnn import PackedSequence
 from tests.benchmarks.timing import interleave, summary, timed
 from treesent.models.classifier.gru import GRUConfig
 from treesent.models.classifier.lstm import LSTMConfig
+from treesent.models.classifier.node_states import node_loss
 from treesent.models.classifier.recurrent_config import build
-from treesent.models.classifier.recursive import node_loss
 from treesent.models.classifier.rnn import RNNConfig
 from treesent.nn import cells
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.spans import Steps
+from treesent.nn.sequences import Steps
 from treesent.trees.brackets import read_trees
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
@@ -150,7 +150,7 @@ def every_phrase(batches: list[ForestBatch], vectors: Tensor) -> Callable[[], No
 
     def work() -> None:
         for batch in batches:
-            nodes = batch.spans.of_nodes()
+            nodes = batch.constituents.node_sequences()
             words = batch.distinct.index_select(0, batch.inverse.index_select(0, nodes.word))
             rows = PackedSequence(vectors.index_select(0, words), nodes.steps.batch_sizes)
             last = network["lstm"](rows)[1][0][0].index_select(0, nodes.rank)

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.benchmarks.timing import interleave, sgemm_rate, summary, timed
-from treesent.models.classifier.recursive import build, node_loss
+from treesent.models.classifier.node_states import node_loss
+from treesent.models.classifier.recursive_config import build
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding

@@ -6,7 +6,9 @@ import torch
 from hypothesis import given
 
 from tests.strategies import structures
-from treesent.nn.batch import BLOCK, ForestBatch, packing
+from treesent.nn.batch import ForestBatch
+from treesent.nn.layout import BLOCK
+from treesent.nn.packed import packing
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 
@@ -63,7 +65,7 @@ def test_one_transfer_gives_the_same_tensors():
         "distinct",
         "inverse",
         "children",
-        "shared",
+        "deduplicated",
         "state",
         "roots",
         "order",
@@ -84,7 +86,7 @@ def test_a_gpu_gets_the_same_numbers():
         "distinct",
         "inverse",
         "children",
-        "shared",
+        "deduplicated",
         "state",
         "roots",
         "order",

@@ -7,7 +7,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from treesent.errors import RecipeError
 from treesent.nn import cells
-from treesent.nn.spans import Steps
+from treesent.nn.sequences import Steps
 
 WIDTH, HIDDEN = 3, 5
 SIZES = np.array([4, 4, 3, 2, 2, 1, 1, 1, 1])

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from treesent.models.classifier.recursive import build, node_loss
+from treesent.models.classifier.node_states import node_loss
+from treesent.models.classifier.recursive_config import build
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn import matmul
-from treesent.nn.batch import BLOCK, ForestBatch
+from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.layout import BLOCK
 from treesent.nn.matmul import LONG_STEP, MANY, STEP, gradient, linear, padded, product
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure

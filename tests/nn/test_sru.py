@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treesent.nn.batch import packing
+from treesent.nn.packed import packing
 from treesent.nn.sru import BidirectionalSRU, last_words
 
 WIDTH, HIDDEN = 12, 5

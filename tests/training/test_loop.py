@@ -11,7 +11,8 @@ from treesent.data.batches import Corpus, epoch_batches, in_order, prefetch, ran
 from treesent.data.vectors import working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.models.classifier.evaluation import evaluate_trees, predict
-from treesent.models.classifier.recursive import build, node_loss
+from treesent.models.classifier.node_states import node_loss
+from treesent.models.classifier.recursive_config import build
 from treesent.models.classifier.task import Data
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
@@ -21,8 +22,8 @@ from treesent.training.checkpoint import read_checkpoint
 from treesent.training.log import StepLog
 from treesent.training.loop import fit
 from treesent.training.optimizers import clip, rate_factor
-from treesent.training.sections import OptimizerConfig, ScheduleConfig, TrainingConfig
 from treesent.training.rowwise import RowOptimizer
+from treesent.training.sections import OptimizerConfig, ScheduleConfig, TrainingConfig
 from treesent.trees.brackets import parse_tree
 from treesent.vectors.table import VectorTable
 

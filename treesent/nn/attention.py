@@ -1,9 +1,10 @@
 r"""Attention of a decoder over the words of a sentence.
 
-Of each word there is a value :math:`h_j`, the encoder's state. A query :math:`q`, the decoder's state, gives
-it a score; the softmax of the scores over the words of the sentence are the weights :math:`a_j`, and the
-context is :math:`\sum_j a_j h_j`. What of a score depends on the word alone, its key, is computed once for a
-sentence. Classifiers pool with one learned query instead, see :class:`~treesent.nn.pooling.AttentionPool`.
+Each word has a value :math:`h_j`, the encoder's state. A query :math:`q`, the decoder's state, gives each word
+a score :math:`e_j`. The softmax of the scores over the words of the sentence gives the weights :math:`a_j`, and
+the context is :math:`\sum_j a_j h_j`. The key of a word, which is the part of a score that depends on the word
+alone, is computed once per sentence. Classifiers pool with one learned query instead, see
+:class:`~treesent.nn.pooling.AttentionPool`.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.nn.levels import weight_block
+from treesent.nn.initial import glorot_blocks
 
 
 class Memory(NamedTuple):
-    """What a decoder may attend to.
+    """The words that a decoder attends to.
 
-    :param keys: *Shape:* (batch, n_words, hidden)
-    :param values: *Shape:* (batch, n_words, width)
-    :param present: whether there is a word, not padding. *Shape:* (batch, n_words)
+    :param keys: *Shape:* ``(batch, n_words, hidden)``
+    :param values: *Shape:* ``(batch, n_words, width)``
+    :param present: False at padding. *Shape:* ``(batch, n_words)``
     """
 
     keys: Tensor
@@ -32,53 +33,53 @@ class Memory(NamedTuple):
     def first(self, n: int) -> Memory:
         """Keep the first sentences.
 
-        :param n: how many.
+        :param n: number of sentences.
         """
         return Memory(self.keys[:n], self.values[:n], self.present[:n])
 
     def select(self, sentences: Tensor) -> Memory:
-        """Take sentences, in the order given.
+        """Select sentences, in the given order.
 
-        :param sentences: *Shape:* (n,)
+        :param sentences: *Shape:* ``(n,)``
         """
         return Memory(*(part.index_select(0, sentences) for part in self))
 
 
 class Attention(nn.Module):
-    """Weights and contexts from scores; a subclass says what a score is."""
+    """Weights and contexts from scores; a subclass defines the score."""
 
     def keys(self, values: Tensor) -> Tensor:
-        """Give what the scores of words depend on.
+        """Compute the keys of words.
 
-        :param values: *Shape:* (..., width)
-        :return: *Shape:* (..., hidden)
+        :param values: *Shape:* ``(..., width)``
+        :returns: *Shape:* ``(..., hidden)``
         """
         raise NotImplementedError
 
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """Score every word for every query.
 
-        :param query: *Shape:* (batch, n_queries, query)
-        :param keys: *Shape:* (batch, n_words, hidden)
-        :return: *Shape:* (batch, n_queries, n_words)
+        :param query: *Shape:* ``(batch, n_queries, query)``
+        :param keys: *Shape:* ``(batch, n_words, hidden)``
+        :returns: *Shape:* ``(batch, n_queries, n_words)``
         """
         raise NotImplementedError
 
     def memory(self, values: Tensor, present: Tensor) -> Memory:
         """Prepare sentences; each needs at least one word.
 
-        :param values: *Shape:* (batch, n_words, width)
-        :param present: whether there is a word, not padding. *Shape:* (batch, n_words)
+        :param values: *Shape:* ``(batch, n_words, width)``
+        :param present: False at padding. *Shape:* ``(batch, n_words)``
         """
         return Memory(self.keys(values), values, present)
 
     def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Attend.
 
-        :param query: *Shape:* (batch, n_queries, query)
-        :param memory: what :meth:`memory` gives.
-        :return: the contexts, *Shape:* (batch, n_queries, width); the weights, which sum to one over the
-            words of a sentence and are zero on padding, *Shape:* (batch, n_queries, n_words)
+        :param query: *Shape:* ``(batch, n_queries, query)``
+        :param memory: the result of :meth:`memory`.
+        :returns: the contexts, *Shape:* ``(batch, n_queries, width)``; and the weights in float32, which sum to
+            one over the words of a sentence and are zero at padding, *Shape:* ``(batch, n_queries, n_words)``
         """
         scores = self.scores(query, memory.keys).float()
         weights = torch.softmax(scores.masked_fill(~memory.present[:, None], -torch.inf), 2)
@@ -92,15 +93,15 @@ class AdditiveAttention(Attention):
 
     :param query: width of the queries.
     :param width: of the values.
-    :param hidden: of the layer that compares them.
-    :param generator: where the first weights come from.
+    :param hidden: of the scoring layer.
+    :param generator: source of the initial weights.
     """
 
     def __init__(self, query: int, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.query = nn.Parameter(weight_block(hidden, [query], generator))
-        self.key = nn.Parameter(weight_block(hidden, [width], generator))
-        self.vector = nn.Parameter(weight_block(1, [hidden], generator)[0])
+        self.query = nn.Parameter(glorot_blocks(hidden, [query], generator))
+        self.key = nn.Parameter(glorot_blocks(hidden, [width], generator))
+        self.vector = nn.Parameter(glorot_blocks(1, [hidden], generator)[0])
 
     def keys(self, values: Tensor) -> Tensor:
         """See :meth:`Attention.keys`."""
@@ -108,8 +109,8 @@ class AdditiveAttention(Attention):
 
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """See :meth:`Attention.scores`."""
-        asked = functional.linear(query, self.query)
-        return torch.tanh(asked[:, :, None] + keys[:, None]) @ self.vector
+        projected = functional.linear(query, self.query)
+        return torch.tanh(projected[:, :, None] + keys[:, None]) @ self.vector
 
 
 class MultiplicativeAttention(Attention):
@@ -119,12 +120,12 @@ class MultiplicativeAttention(Attention):
 
     :param query: width of the queries, and of the keys.
     :param width: of the values.
-    :param generator: where the first weights come from.
+    :param generator: source of the initial weights.
     """
 
     def __init__(self, query: int, width: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.key = nn.Parameter(weight_block(query, [width], generator))
+        self.key = nn.Parameter(glorot_blocks(query, [width], generator))
 
     def keys(self, values: Tensor) -> Tensor:
         """See :meth:`Attention.keys`."""

@@ -1,4 +1,4 @@
-"""Where to train."""
+"""Devices by name."""
 
 import torch
 
@@ -8,9 +8,9 @@ from treesent.errors import TreesentError
 def choose_device(name: str) -> torch.device:
     """Find a device by name.
 
-    :param name: ``auto`` (a CUDA device where there is one, else the processor), ``cpu``, ``cuda``,
-        ``cuda:1`` or ``mps``.
-    :raises TreesentError: there is no such device here.
+    :param name: ``auto`` (a CUDA device if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or
+        ``mps``.
+    :raises TreesentError: if this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

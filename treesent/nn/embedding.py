@@ -1,4 +1,4 @@
-"""Vectors of words as a torch layer: frozen in any precision, or tuned with row-wise gradients."""
+"""Word vectors as a torch layer: frozen in any precision, or tuned with row-wise gradients."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from treesent.errors import VectorsError
 
 
 class VectorEmbedding(nn.Module):
-    """A table of vectors that networks share.
+    """A table of word vectors, which several networks may use.
 
-    A frozen table is a buffer that stays out of the state dict (its owner saves it once); half precision and
-    int8 rows become floating point only when they are gathered. A tuned table is a parameter whose gradient
-    is sparse, so that a step costs as much as the batch has words and not as much as the table has rows.
+    A frozen table is a buffer outside the state dict (its owner saves it once); half-precision and int8 rows
+    are converted only when they are gathered. A tuned table is a parameter with a sparse gradient, so that
+    the cost of a step grows with the words of the batch and not with the rows of the table.
     """
 
     scale: Tensor | None
@@ -32,15 +32,17 @@ class VectorEmbedding(nn.Module):
     ) -> None:
         """Take the table.
 
-        :param table: a row for each word, float32, float16 or int8. *Shape:* (n_rows, width)
-        :param scale: the value of one int8 step in each row. *Shape:* (n_rows,)
+        :param table: a row for each word, float32, float16 or int8. *Shape:* ``(n_rows, width)``
+        :param scale: the value of one int8 step in each row. *Shape:* ``(n_rows,)``
         :param tune: train the vectors.
-        :raises VectorsError: the table is not a matrix, or int8 without a scale.
+        :raises VectorsError: if the table is not a matrix, or int8 without a scale.
         """
         super().__init__()
         rows = _tensor(table)
         if rows.ndim != 2 or 0 in rows.shape:
-            raise VectorsError(f"vectors of shape {tuple(rows.shape)}; give (n_rows, width), both over 0")
+            raise VectorsError(
+                f"vectors have the shape {tuple(rows.shape)}; give (n_rows, width), both at least 1"
+            )
         if rows.dtype == torch.int8 and scale is None:
             raise VectorsError("int8 vectors without their scale; give the value of one step for each row")
         steps = None if scale is None else _tensor(scale).float().reshape(-1)
@@ -54,20 +56,20 @@ class VectorEmbedding(nn.Module):
         else:
             self.register_buffer("table", rows, persistent=False)
         self.register_buffer("scale", steps, persistent=False)
-        # Follows the module through .to(dtype): what the gathered rows become.
+        # Follows the module through .to(dtype): its type is that of the gathered rows.
         self.register_buffer("unit", torch.ones((), device=rows.device), persistent=False)
 
     @property
     def width(self) -> int:
-        """Numbers in a vector."""
+        """Length of a vector."""
         return self.table.shape[1]
 
     def forward(self, rows: Tensor, extra: Tensor | None = None) -> Tensor:
         """Gather vectors.
 
-        :param rows: which rows; from the length of the table on they point into ``extra``. *Shape:* (n,)
-        :param extra: vectors of words that the table lacks. *Shape:* (n_extra, width)
-        :return: the vectors. *Shape:* (n, width)
+        :param rows: indices; those past the end of the table point into ``extra``. *Shape:* ``(n,)``
+        :param extra: vectors of words that the table lacks. *Shape:* ``(n_extra, width)``
+        :returns: the vectors. *Shape:* ``(n, width)``
         """
         n_rows = len(self.table)
         known = rows if extra is None else rows.clamp(max=n_rows - 1)
@@ -84,7 +86,7 @@ class VectorEmbedding(nn.Module):
 
 
 def _tensor(array: NDArray[Any] | Tensor) -> Tensor:
-    """Tensor over an array, copied where the array (a mapped file, say) must not be written to."""
+    """Return a tensor over an array; a copy if the array is read-only, such as a mapped file."""
     if isinstance(array, Tensor):
         return array.detach()
     return torch.from_numpy(array if array.flags.writeable else np.array(array))

@@ -1,4 +1,4 @@
-"""Recurrent encoders that stand under the leaves: what a word's state knows of its neighbours."""
+"""Bidirectional recurrent encoders under the leaves, which give each word's state its context."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Encoder(nn.Module):
 
     :param width: of the vectors.
     :param hidden: of each direction.
-    :param layers: how many.
+    :param layers: number of layers.
     :param rate: dropout rate of every layer's output.
-    :param generator: where the first weights come from.
+    :param generator: source of the initial weights.
     """
 
     def __init__(
@@ -34,60 +34,60 @@ class Encoder(nn.Module):
         super().__init__()
         self.width, self.hidden, self.rate = width, hidden, rate
         widths = [width, *[2 * hidden] * (layers - 1)]
-        self.layers = nn.ModuleList(self.layer(below, hidden, generator) for below in widths)
+        self.layers = nn.ModuleList(self.make_layer(below, hidden, generator) for below in widths)
 
     @abstractmethod
-    def layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
+    def make_layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
         """Make a layer.
 
-        :param width: of what it reads.
+        :param width: of its input.
         :param hidden: of each direction.
-        :param generator: where its first weights come from.
+        :param generator: source of its initial weights.
         """
 
     def forward(
         self, vectors: Tensor, batch: ForestBatch, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Run over the sentences without padding and without waiting for the device.
+        """Run over the sentences, without padding and without waiting for the device.
 
-        :param vectors: of the distinct words. *Shape:* (n_distinct, width)
+        :param vectors: of the distinct words. *Shape:* ``(n_distinct, width)``
         :param batch: the sentences.
-        :param generator: where dropout masks come from in training; None for torch's own.
-        :return: its output at each word. *Shape:* (n_words, 2 * hidden)
+        :param generator: source of the dropout masks in training; None for torch's own.
+        :returns: the output at each word. *Shape:* ``(n_words, 2 * hidden)``
         """
         words = batch.inverse.index_select(0, batch.packed)
-        return self.packed(vectors, words, batch, generator).index_select(0, batch.unpacked)
+        return self.run_packed(vectors, words, batch, generator).index_select(0, batch.unpacked)
 
     @abstractmethod
-    def packed(
+    def run_packed(
         self, vectors: Tensor, words: Tensor, batch: ForestBatch, generator: torch.Generator | None
     ) -> Tensor:
         """Run over packed words: all first words, all second words, the longest sentence first.
 
-        :param vectors: of the distinct words. *Shape:* (n_distinct, width)
-        :param words: which of them stands at each place. *Shape:* (n_words,)
+        :param vectors: of the distinct words. *Shape:* ``(n_distinct, width)``
+        :param words: the distinct word at each position. *Shape:* ``(n_words,)``
         :param batch: the sentences.
-        :param generator: where dropout masks come from.
-        :return: in packed order. *Shape:* (n_words, 2 * hidden)
+        :param generator: source of the dropout masks.
+        :returns: in packed order. *Shape:* ``(n_words, 2 * hidden)``
         """
 
 
 class LSTMEncoder(Encoder):
     """Bidirectional LSTM, torch's own; see :class:`Encoder`."""
 
-    def layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
-        """See :meth:`Encoder.layer`."""
-        # Made empty first, since torch's own first weights would move its global generator.
+    def make_layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
+        """See :meth:`Encoder.make_layer`."""
+        # Made empty first, because torch's own initialisation would advance its global generator.
         layer = nn.LSTM(width, hidden, bidirectional=True, device="meta").to_empty(device="cpu")
         with torch.no_grad():
             for weight in layer.parameters():
                 nn.init.uniform_(weight, -(hidden**-0.5), hidden**-0.5, generator=generator)
         return layer
 
-    def packed(
+    def run_packed(
         self, vectors: Tensor, words: Tensor, batch: ForestBatch, generator: torch.Generator | None
     ) -> Tensor:
-        """See :meth:`Encoder.packed`."""
+        """See :meth:`Encoder.run_packed`."""
         states = vectors.index_select(0, words)
         for layer in self.layers:
             output, _ = layer(PackedSequence(states, batch.batch_sizes))
@@ -101,18 +101,18 @@ class SRUEncoder(Encoder):
     See :class:`Encoder`.
     """
 
-    def layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
-        """See :meth:`Encoder.layer`."""
+    def make_layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
+        """See :meth:`Encoder.make_layer`."""
         return BidirectionalSRU(width, hidden, generator)
 
-    def packed(
+    def run_packed(
         self, vectors: Tensor, words: Tensor, batch: ForestBatch, generator: torch.Generator | None
     ) -> Tensor:
-        """See :meth:`Encoder.packed`."""
+        """See :meth:`Encoder.run_packed`."""
         states: Tensor | None = None
         for layer in self.layers:
             assert isinstance(layer, BidirectionalSRU)
-            # The first product is a function of the word alone: once for each distinct word.
+            # The first product depends on the word alone: once for each distinct word.
             gates = layer.project(vectors).take(words) if states is None else layer.project(states)
             states = dropout(layer(gates, batch.sizes), self.rate, self.training, generator)
         assert states is not None
@@ -120,3 +120,4 @@ class SRUEncoder(Encoder):
 
 
 ENCODERS: dict[str, type[Encoder]] = {"lstm": LSTMEncoder, "sru": SRUEncoder}
+"""The encoders by the name that recipes give them."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from treesent.nn.batch import Layout
+from treesent.nn.layout import Layout
 
 States = tuple[Tensor, ...]
 
 
 class Composition(nn.Module, ABC):
-    """How a node's state follows from its two children's: the part in which recursive networks differ.
+    """Computes a node's state from those of its two children: the part in which recursive networks differ.
 
     A state has one or more parts (a Tree-LSTM's are ``h`` and ``c``); the first is the hidden state.
     A new network is one subclass with :meth:`leaf` and :meth:`compose`, written in plain torch.
@@ -30,28 +29,29 @@ class Composition(nn.Module, ABC):
 
     @abstractmethod
     def leaf(self, vectors: Tensor) -> States:
-        """States of leaves.
+        """Compute the states of leaves.
 
-        :param vectors: *Shape:* (n, width)
-        :return: the parts of the states. *Shape of each:* (n, hidden)
+        :param vectors: *Shape:* ``(n, width)``
+        :returns: the parts of the states. *Shape:* ``(n, hidden)`` each
         """
 
     @abstractmethod
     def compose(self, children: States) -> States:
-        """States of inner nodes.
+        """Compute the states of inner nodes.
 
-        :param children: the parts of the children's states, left child first. *Shape of each:* (n, 2, hidden)
-        :return: the parts of the nodes' states. *Shape of each:* (n, hidden)
+        :param children: the parts of the children's states, left child first.
+            *Shape:* ``(n, 2, hidden)`` each
+        :returns: the parts of the nodes' states. *Shape:* ``(n, hidden)`` each
         """
 
     def forward(self, vectors: Tensor, layout: Layout, mask: Tensor | None = None) -> States:
-        """States of all nodes, in the places that the layout gives them.
+        """Compute the states of all nodes, in the rows that the layout gives them.
 
-        :param vectors: at the leaves. *Shape:* (n_leaves, width)
-        :param layout: where states lie and what follows from what.
+        :param vectors: at the leaves. *Shape:* ``(n_leaves, width)``
+        :param layout: where the states lie, and the children of each node.
         :param mask: dropout of the children's hidden states, one mask for all nodes of a tree (variational:
-            Gal & Ghahramani 2016, arXiv:1512.05287). *Shape:* (n_trees, hidden)
-        :return: the parts of the states. *Shape of each:* (n_leaves + n_inner, hidden)
+            Gal and Ghahramani 2016, arXiv:1512.05287). *Shape:* ``(n_trees, hidden)``
+        :returns: the parts of the states. *Shape:* ``(n_leaves + n_inner, hidden)`` each
         """
         return scan(self, self.leaf(vectors), layout, mask)
 
@@ -59,15 +59,15 @@ class Composition(nn.Module, ABC):
 def scan(composition: Composition, leaves: States, layout: Layout, mask: Tensor | None = None) -> States:
     """Apply :meth:`Composition.compose` to every level, children first.
 
-    Gradients inside a level are torch's own; between levels they travel through flat buffers, so that time
-    and memory grow with the nodes and not with nodes times levels, and a chain of 10,000 words is no deep
-    graph.
+    Gradients inside a level are torch's own; between levels they pass through flat buffers, so that time and
+    memory grow with the number of nodes and not with nodes times levels, and a chain of 10,000 words does not
+    make a deep graph.
 
     :param composition: what to apply.
-    :param leaves: the parts of the leaves' states. *Shape of each:* (n_leaves, hidden)
-    :param layout: where states lie.
-    :param mask: dropout of the children's hidden states. *Shape:* (n_trees, hidden)
-    :return: the parts of all states. *Shape of each:* (n_leaves + n_inner, hidden)
+    :param leaves: the parts of the leaves' states. *Shape:* ``(n_leaves, hidden)`` each
+    :param layout: where the states lie.
+    :param mask: dropout of the children's hidden states. *Shape:* ``(n_trees, hidden)``
+    :returns: the parts of all states. *Shape:* ``(n_leaves + n_inner, hidden)`` each
     """
     weights = [weight for weight in composition.parameters() if weight.requires_grad]
     train = torch.is_grad_enabled() and (bool(weights) or any(leaf.requires_grad for leaf in leaves))
@@ -78,7 +78,7 @@ def scan(composition: Composition, leaves: States, layout: Layout, mask: Tensor 
 
 
 class _Scan(torch.autograd.Function):
-    """The levels as one step of the outer graph, with a small graph of its own for each block of nodes."""
+    """All levels as one step of the outer graph, with a small graph of its own for each block of nodes."""
 
     @staticmethod
     def forward(
@@ -119,7 +119,7 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        """Walk the blocks from the roots down; a node takes its gradient from the one slot of its parent."""
+        """Visit the blocks from the roots down; a node reads its gradient from its slot in its parent."""
         layout: Layout = ctx.layout
         slots = [grad.new_zeros(2 * layout.n_inner + 1, grad.shape[1]) for grad in grads]
         totals: list[Tensor | None] = [None] * len(ctx.weights)
@@ -136,41 +136,30 @@ class _Scan(torch.autograd.Function):
             for slot, piece in zip(slots, found, strict=False):
                 if piece is not None:
                     slot[2 * begin : 2 * end] = piece.reshape(2 * (end - begin), -1)
-            totals = list(map(_plus, totals, found[len(children) :]))
+            totals = list(map(_add, totals, found[len(children) :]))
         ctx.graphs = None
-        # A weight that no node used has a gradient all the same: DistributedDataParallel waits for each.
+        # A weight that no node used has a gradient of zero: DistributedDataParallel waits for each.
         whole = [torch.zeros_like(w) if g is None else g for w, g in zip(ctx.weights, totals, strict=True)]
         leaves = [leaf_gradient(grad, slot, layout) for grad, slot in zip(grads, slots, strict=True)]
         return (None, None, None, None, None, *leaves, *whole)
 
 
 def leaf_gradient(grad: Tensor, slots: Tensor, layout: Layout) -> Tensor:
-    """Gradient of the leaves' states: the outer one and that of every parent of every word.
+    """Sum the gradients with respect to the leaves' states: from outside, and from the parent of each word.
 
-    :param grad: of all states from outside. *Shape:* (n_leaves + n_inner, hidden)
-    :param slots: of the children of the inner nodes, with a last row of zeros.
-        *Shape:* (2 * n_inner + 1, hidden)
-    :param layout: where states lie.
-    :return: *Shape:* (n_leaves, hidden)
+    :param grad: with respect to all states, from outside. *Shape:* ``(n_leaves + n_inner, hidden)``
+    :param slots: with respect to the children of the inner nodes, then a row of zeros.
+        *Shape:* ``(2 * n_inner + 1, hidden)``
+    :param layout: where the states lie.
+    :returns: *Shape:* ``(n_leaves, hidden)``
     """
     words = slots.index_select(0, layout.leaf_parent)
     own = grad[: layout.n_leaves]
     return own + words if layout.leaf is None else own.index_add(0, layout.leaf, words)
 
 
-def _plus(total: Tensor | None, piece: Tensor | None) -> Tensor | None:
-    """Sum in which None is nothing."""
+def _add(total: Tensor | None, piece: Tensor | None) -> Tensor | None:
+    """Add gradients, of which None is zero."""
     if total is None or piece is None:
         return piece if total is None else total
     return total + piece
-
-
-def weight_block(rows: int, columns: Sequence[int], generator: torch.Generator | None) -> Tensor:
-    """Draw a matrix made of blocks side by side, each with the spread of Glorot & Bengio 2010.
-
-    :param rows: of every block.
-    :param columns: of each block.
-    :param generator: where randomness comes from.
-    """
-    drawn = [torch.empty(rows, width) for width in columns]
-    return torch.cat([nn.init.xavier_uniform_(block, generator=generator) for block in drawn], 1)

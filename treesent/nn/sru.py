@@ -1,7 +1,7 @@
-"""Simple recurrent units (Lei et al. 2018, arXiv:1709.02755) along a batch of sentences, in both directions.
+"""Simple recurrent units (Lei et al. 2018, arXiv:1709.02755) over a batch of sentences, in both directions.
 
-No matrix product depends on the step before, so a batch costs a few large products, and those of the first
-layer are a function of the word alone, done once per distinct word.
+No matrix product depends on the previous step, so a batch costs a few large products. Those of the first
+layer depend on the word alone and are computed once per distinct word.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.nn.levels import weight_block
+from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear, padded
+from treesent.types import Int64
 
 
 class Gates(NamedTuple):
-    """What a layer's matrix product says of every word; the forward direction comes first in each.
+    """A layer's gates at every word; the forward direction comes first in each.
 
-    :param z: candidates. *Shape:* (n, 2 * hidden), as the others.
-    :param f: share of the memory that is kept.
-    :param r: share of the memory in the output.
-    :param skip: the rest of the output.
+    :param z: candidate. *Shape:* ``(n, 2 * hidden)``
+    :param f: forget gate. *Shape:* ``(n, 2 * hidden)``
+    :param r: reset gate, the weight of the cell state in the output. *Shape:* ``(n, 2 * hidden)``
+    :param skip: highway input :math:`x'`. *Shape:* ``(n, 2 * hidden)``
     """
 
     z: Tensor
@@ -34,45 +34,46 @@ class Gates(NamedTuple):
     skip: Tensor
 
     def take(self, words: Tensor) -> Gates:
-        """Select words, in the order given.
+        """Select words, in the given order.
 
-        :param words: which. *Shape:* (n_taken,)
+        :param words: *Shape:* ``(n_taken,)``
         """
         return Gates(*(part.index_select(0, words) for part in self))
 
 
 class BidirectionalSRU(nn.Module):
-    r"""Simple recurrent units along the sentence and against it (Lei et al. 2018, eqs. 1-4 without ``v``).
+    r"""Simple recurrent units in both directions (Lei et al. 2018, eqs. 1-4 without ``v``).
 
     .. math::
-        c_t = f_t c_{t-1} + (1 - f_t) z_t, \qquad h_t = r_t c_t + (1 - r_t) x'_t
+        c_t = f_t \odot c_{t-1} + (1 - f_t) \odot z_t, \qquad
+        h_t = r_t \odot c_t + (1 - r_t) \odot x'_t
 
-    with :math:`z, f, r` and :math:`x'` linear in the input, the gates under a sigmoid, and the output
-    normalised. Columns of ``weight`` are ``z, f, r, x'``, each with the forward direction first.
+    with :math:`z, f, r` and :math:`x'` linear in the input, the gates :math:`f, r` under a sigmoid, and layer
+    normalisation of the output. Rows of ``weight`` are ``z, f, r, x'``, each with the forward direction first.
 
     :param width: of the input.
     :param hidden: of each direction.
-    :param generator: where the first weights come from.
+    :param generator: source of the initial weights.
     """
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.hidden = hidden
-        # Where input and output are equally wide, the input itself is x'.
-        self.columns = 6 if width == 2 * hidden else 8
-        self.weight = nn.Parameter(weight_block(self.columns * hidden, [width], generator))
-        self.bias = nn.Parameter(torch.zeros(self.columns * hidden))
+        # If input and output are equally wide, the input itself is x'.
+        self.n_blocks = 6 if width == 2 * hidden else 8
+        self.weight = nn.Parameter(glorot_blocks(self.n_blocks * hidden, [width], generator))
+        self.bias = nn.Parameter(torch.zeros(self.n_blocks * hidden))
         self.norm = nn.LayerNorm(2 * hidden)
         with torch.no_grad():
-            # Units begin with memories of different lengths, from two steps to twenty.
+            # Units start with memories of different lengths, from two steps to twenty.
             self.bias[2 * hidden : 4 * hidden] = torch.linspace(-1.0, 3.0, hidden).repeat(2)
 
     def project(self, states: Tensor) -> Gates:
-        """Do the layer's matrix products.
+        """Compute the gates.
 
-        :param states: *Shape:* (n, width)
+        :param states: *Shape:* ``(n, width)``
         """
-        cuts = [2 * self.hidden] * (self.columns // 2)
+        cuts = [2 * self.hidden] * (self.n_blocks // 2)
         if torch.is_grad_enabled():
             z, f, r, *skip = torch.split(linear(states, self.weight, self.bias), cuts, 1)
             return Gates(z, torch.sigmoid(f), torch.sigmoid(r), skip[0] if skip else states.type_as(z))
@@ -83,98 +84,98 @@ class BidirectionalSRU(nn.Module):
         return Gates(z, f, r, skip[0] if skip else states.type_as(z))
 
     def forward(self, gates: Gates, sizes: Sequence[int]) -> Tensor:
-        """Run along the sentences.
+        """Run over the sentences.
 
-        :param gates: in packed order; where no gradient is wanted ``z`` is written over.
-        :param sizes: sentences at each step.
-        :return: in packed order. *Shape:* (n_words, 2 * hidden)
+        :param gates: in packed order; without gradients ``z`` is overwritten.
+        :param sizes: number of sentences at each step.
+        :returns: in packed order. *Shape:* ``(n_words, 2 * hidden)``
         """
         z, f, r, skip = gates
         if torch.is_grad_enabled():
-            memory = torch.cat([along(z, f, sizes, self.hidden), against(z, f, sizes, self.hidden)], 1)
-            mixed = torch.lerp(skip, memory, r)
+            forward, backward = (scan(z, f, sizes, self.hidden) for scan in (scan_forward, scan_backward))
+            mixed = torch.lerp(skip, torch.cat([forward, backward], 1), r)
         else:
-            remember(z, f, sizes, self.hidden)
+            scan_in_place(z, f, sizes, self.hidden)
             mixed = torch.lerp(skip, z, r)
         normed: Tensor = self.norm(mixed)
         return normed
 
 
-def along(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> Tensor:
+def scan_forward(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> Tensor:
     """Run the recurrence from the first word to the last, on the first ``hidden`` columns.
 
-    :param z: candidates, in packed order. *Shape:* (n_words, 2 * hidden)
-    :param f: share of the memory that is kept. *Shape:* (n_words, 2 * hidden)
-    :param sizes: sentences at each step.
+    :param z: candidates, in packed order. *Shape:* ``(n_words, 2 * hidden)``
+    :param f: forget gates. *Shape:* ``(n_words, 2 * hidden)``
+    :param sizes: number of sentences at each step.
     :param hidden: columns of one direction.
-    :return: the memory after every word. *Shape:* (n_words, hidden)
+    :returns: the cell state after every word. *Shape:* ``(n_words, hidden)``
     """
-    memory = z.new_zeros(sizes[0], hidden)
-    outputs = []
-    for new, keep in zip(_steps(z[:, :hidden], sizes), _steps(f[:, :hidden], sizes), strict=True):
+    c = z.new_zeros(sizes[0], hidden)
+    states = []
+    for candidate, forget in zip(_steps(z[:, :hidden], sizes), _steps(f[:, :hidden], sizes), strict=True):
         # Sentences that have ended are the last ones. A slice that cuts nothing would cost its backward pass.
-        memory = memory if len(memory) == len(new) else memory[: len(new)]
-        memory = torch.lerp(new, memory, keep)
-        outputs.append(memory)
-    return torch.cat(outputs)
+        c = c if len(c) == len(candidate) else c[: len(candidate)]
+        c = torch.lerp(candidate, c, forget)
+        states.append(c)
+    return torch.cat(states)
 
 
-def against(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> Tensor:
+def scan_backward(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> Tensor:
     """Run the recurrence from the last word to the first, on the last ``hidden`` columns.
 
-    :param z: as in :func:`along`. *Shape:* (n_words, 2 * hidden)
-    :param f: *Shape:* (n_words, 2 * hidden)
-    :param sizes: sentences at each step.
+    :param z: candidates, in packed order. *Shape:* ``(n_words, 2 * hidden)``
+    :param f: forget gates. *Shape:* ``(n_words, 2 * hidden)``
+    :param sizes: number of sentences at each step.
     :param hidden: columns of one direction.
-    :return: the memory after every word. *Shape:* (n_words, hidden)
+    :returns: the cell state after every word. *Shape:* ``(n_words, hidden)``
     """
-    memory = z.new_zeros(0, hidden)
-    outputs = []
+    c = z.new_zeros(0, hidden)
+    states = []
     steps = zip(_steps(z[:, hidden:], sizes), _steps(f[:, hidden:], sizes), strict=True)
-    for new, keep in reversed(list(steps)):
-        if len(new) > len(memory):
-            memory = functional.pad(memory, (0, 0, 0, len(new) - len(memory)))
-        memory = torch.lerp(new, memory, keep)
-        outputs.append(memory)
-    return torch.cat(outputs[::-1])
+    for candidate, forget in reversed(list(steps)):
+        if len(candidate) > len(c):
+            c = functional.pad(c, (0, 0, 0, len(candidate) - len(c)))
+        c = torch.lerp(candidate, c, forget)
+        states.append(c)
+    return torch.cat(states[::-1])
 
 
-def remember(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> None:
-    """Do :func:`along` and :func:`against` where no gradient is wanted: memories take the candidates' places.
+def scan_in_place(z: Tensor, f: Tensor, sizes: Sequence[int], hidden: int) -> None:
+    """Do :func:`scan_forward` and :func:`scan_backward` without gradients; the states replace the candidates.
 
-    :param z: candidates, in packed order, and memories after that. *Shape:* (n_words, 2 * hidden)
-    :param f: *Shape:* (n_words, 2 * hidden)
-    :param sizes: sentences at each step.
+    :param z: candidates, in packed order, and cell states after that. *Shape:* ``(n_words, 2 * hidden)``
+    :param f: forget gates. *Shape:* ``(n_words, 2 * hidden)``
+    :param sizes: number of sentences at each step.
     :param hidden: columns of one direction.
     """
-    nothing = z.new_zeros(())
-    memories, keeps = _steps(z[:, :hidden], sizes), _steps(f[:, :hidden], sizes)
-    torch.lerp(memories[0], nothing, keeps[0], out=memories[0])
-    for memory, keep, before in zip(memories[1:], keeps[1:], memories, strict=False):
-        torch.lerp(memory, before[: len(memory)], keep, out=memory)
+    zero = z.new_zeros(())
+    states, forgets = _steps(z[:, :hidden], sizes), _steps(f[:, :hidden], sizes)
+    torch.lerp(states[0], zero, forgets[0], out=states[0])
+    for c, forget, c_prev in zip(states[1:], forgets[1:], states, strict=False):
+        torch.lerp(c, c_prev[: len(c)], forget, out=c)
     last = torch.from_numpy(last_words(sizes)).to(z.device)
     z, f = z[:, hidden:], f[:, hidden:]
-    z.index_copy_(0, last, torch.lerp(z.index_select(0, last), nothing, f.index_select(0, last)))
-    memories, keeps = _steps(z, sizes), _steps(f, sizes)
-    for memory, keep, after in zip(memories[-2::-1], keeps[-2::-1], memories[:0:-1], strict=True):
-        n = len(after)
-        torch.lerp(memory[:n], after, keep[:n], out=memory[:n])
+    z.index_copy_(0, last, torch.lerp(z.index_select(0, last), zero, f.index_select(0, last)))
+    states, forgets = _steps(z, sizes), _steps(f, sizes)
+    for c, forget, c_next in zip(states[-2::-1], forgets[-2::-1], states[:0:-1], strict=True):
+        n = len(c_next)
+        torch.lerp(c[:n], c_next, forget[:n], out=c[:n])
 
 
-def last_words(sizes: Sequence[int]) -> NDArray[np.int64]:
+def last_words(sizes: Sequence[int]) -> Int64:
     """Find the last word of every sentence, the shortest sentence first.
 
-    :param sizes: sentences at each step.
-    :return: places in packed order. *Shape:* (n_trees,)
+    :param sizes: number of sentences at each step.
+    :returns: positions in packed order. *Shape:* ``(n_sentences,)``
     """
-    going = np.array([*sizes, 0])
-    ending = going[:-1] - going[1:]
-    shift = np.cumsum(going[:-1]) - np.cumsum(ending)
-    places: NDArray[np.int64] = np.repeat(shift, ending) + np.arange(going[0])
-    return places
+    active = np.array([*sizes, 0])
+    ending = active[:-1] - active[1:]
+    shift = np.cumsum(active[:-1]) - np.cumsum(ending)
+    positions: Int64 = np.repeat(shift, ending) + np.arange(active[0])
+    return positions
 
 
 def _steps(packed: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    """Cut packed rows into the steps. One split has one backward pass; a slice a step would have many."""
+    """Cut packed rows into steps. One split has one backward pass; a slice per step would have many."""
     steps: tuple[Tensor, ...] = torch.split(packed, list(sizes))
     return steps

@@ -1,4 +1,4 @@
-"""A second pass, from the root down, after which a node knows what stands around it."""
+"""A second pass, from the root down, which gives every node its context."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.nn.batch import Block, ForestBatch
-from treesent.nn.levels import weight_block
+from treesent.nn.batch import ForestBatch
+from treesent.nn.initial import glorot_blocks
+from treesent.nn.layout import Block
 
 
 class TopDown(nn.Module):
     """The downward half of a bidirectional Tree-LSTM (Teng and Zhang 2017, Q17-1012, section 4.2).
 
-    An LSTM that walks from the root to every leaf: its input at a node is the node's upward state, and what
-    it remembers comes from the parent, through a matrix of its own for left and for right children. Rows of
+    An LSTM that runs from the root to every leaf: its input at a node is the node's upward state, and its
+    previous state is the parent's, with separate recurrent weights for left and right children. Rows of
     ``input``, of each half of ``recurrent`` (left, then right) and of ``bias`` are the gates ``i, f, o, u``.
 
     :param width: of the upward states.
     :param hidden: of the downward states.
-    :param generator: where the first weights come from.
+    :param generator: source of the initial weights.
     """
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.hidden = hidden
-        self.input = nn.Parameter(torch.cat([weight_block(hidden, [width], generator) for _ in range(4)]))
-        blocks = [weight_block(hidden, [hidden], generator) for _ in range(8)]
+        self.input = nn.Parameter(torch.cat([glorot_blocks(hidden, [width], generator) for _ in range(4)]))
+        blocks = [glorot_blocks(hidden, [hidden], generator) for _ in range(8)]
         self.recurrent = nn.Parameter(torch.cat(blocks))
         self.bias = nn.Parameter(torch.zeros(4 * hidden))
 
     def forward(self, states: Tensor, batch: ForestBatch) -> Tensor:
-        """Walk down.
+        """Compute the downward states.
 
-        :param states: upward states, in forest order. *Shape:* (n_nodes, width)
+        :param states: upward states, in forest order. *Shape:* ``(n_nodes, width)``
         :param batch: the trees.
-        :return: downward states, in forest order. *Shape:* (n_nodes, hidden)
+        :returns: downward states, in forest order. *Shape:* ``(n_nodes, hidden)``
         """
         inputs = functional.linear(states, self.input, self.bias)
         i, _, o, u = inputs.index_select(0, batch.roots).chunk(4, 1)
@@ -52,13 +53,13 @@ class TopDown(nn.Module):
 
 
 def step(inputs: Tensor, h: Tensor, c: Tensor, recurrent: Tensor) -> tuple[Tensor, Tensor]:
-    """From nodes to both children of each.
+    """Compute the states of both children of each node.
 
-    :param inputs: of the children. *Shape:* (n, 2, 4 * hidden)
-    :param h: of the nodes. *Shape:* (n, hidden)
-    :param c: of the nodes. *Shape:* (n, hidden)
-    :param recurrent: *Shape:* (8 * hidden, hidden)
-    :return: ``h`` and ``c`` of the children. *Shape of each:* (n, 2, hidden)
+    :param inputs: of the children. *Shape:* ``(n, 2, 4 * hidden)``
+    :param h: of the nodes. *Shape:* ``(n, hidden)``
+    :param c: of the nodes. *Shape:* ``(n, hidden)``
+    :param recurrent: *Shape:* ``(8 * hidden, hidden)``
+    :returns: ``h`` and ``c`` of the children. *Shape:* ``(n, 2, hidden)`` each
     """
     i, f, o, u = (inputs + functional.linear(h, recurrent).view_as(inputs)).chunk(4, 2)
     new = torch.sigmoid(i) * torch.tanh(u) + torch.sigmoid(f) * c[:, None]
@@ -66,7 +67,7 @@ def step(inputs: Tensor, h: Tensor, c: Tensor, recurrent: Tensor) -> tuple[Tenso
 
 
 class _Descend(torch.autograd.Function):
-    """The walk as one step of the outer graph, with a small graph of its own for each block of nodes.
+    """The pass as one step of the outer graph, with a small graph of its own for each block of nodes.
 
     Nodes go from the highest to the lowest: a parent is always higher than its children.
     """
@@ -90,7 +91,7 @@ class _Descend(torch.autograd.Function):
         graphs: list[tuple[tuple[Tensor, ...], tuple[Tensor, Tensor]]] = []
         for block in reversed(batch.blocks):
             rows, index = _rows(block, batch), _children(block, batch)
-            # Copies: the buffers go on changing.
+            # Copies, because the buffers continue to change.
             x, y, z = inputs.index_select(0, index).view(-1, 2, 4 * hidden), h[rows].clone(), c[rows].clone()
             with torch.set_grad_enabled(train):
                 if train:
@@ -107,7 +108,7 @@ class _Descend(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        """Climb from the leaves; a node has its whole gradient when both its children gave theirs."""
+        """Visit the blocks from the leaves up; children add to the gradient of their parent."""
         batch: ForestBatch = ctx.batch
         grad_h, grad_c = grad.clone(), torch.zeros_like(grad)
         grad_inputs = grad.new_zeros(len(grad), 4 * grad.shape[1])
@@ -134,5 +135,5 @@ def _rows(block: Block, batch: ForestBatch) -> slice:
 
 
 def _children(block: Block, batch: ForestBatch) -> Tensor:
-    """Forest rows of their children, left and right in turn. *Shape:* (2 * n,)."""
+    """Forest rows of their children, left and right in turn. *Shape:* ``(2 * n,)``."""
     return batch.children[block.begin : block.end].reshape(-1)

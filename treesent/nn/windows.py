@@ -1,6 +1,7 @@
-"""Recurrent cells over a window of a stream, from a state and to the next one.
+"""Recurrent cells over a window of parallel streams, from an initial state to a final one.
 
-Here sequences are equally long and go on in the next window, unlike those of :mod:`treesent.nn.spans`.
+All sequences of a window have the same length and continue in the next window, unlike packed sequences
+(:mod:`treesent.nn.sequences`).
 """
 
 from __future__ import annotations
@@ -16,46 +17,46 @@ from treesent.nn.matmul import gradient, product
 
 def run_window(
     cell: Cell,
-    gates: Tensor,
+    preactivations: Tensor,
     state: State,
     keep: Tensor,
     mask: Tensor | None = None,
-    number: int = 0,
+    t: int = 0,
 ) -> tuple[Tensor, State]:
     """Take the steps of a window.
 
     :param cell: any.
-    :param gates: the inputs' share, see :meth:`~treesent.nn.cells.Cell.project`.
-        *Shape:* (steps, batch, gates * hidden)
-    :param state: before the window. *Shape of each:* (batch, hidden)
-    :param keep: 0 where a sequence begins anew, from a state of zeros, and 1 elsewhere.
-        *Shape:* (steps, batch, 1)
-    :param mask: of the states. *Shape:* (batch, hidden)
-    :param number: of the first step since the stream began.
-    :return: the states after each step, *shape* (steps, batch, hidden), and what the next window begins with.
+    :param preactivations: the part that depends on the inputs, see
+        :meth:`~treesent.nn.cells.Cell.project`. *Shape:* ``(steps, batch, n_gates * hidden)``
+    :param state: before the window. *Shape:* ``(batch, hidden)`` each
+    :param keep: 0 where a new sequence starts, from a state of zeros, and 1 elsewhere.
+        *Shape:* ``(steps, batch, 1)``
+    :param mask: of the states. *Shape:* ``(batch, hidden)``
+    :param t: number of the first step since the stream began.
+    :returns: the states after each step, *Shape:* ``(steps, batch, hidden)``, and the state after the window.
     """
-    if isinstance(cell, LSTM) and mask is None and gates.device.type == "cpu":
-        outputs, *last = LSTMWindow.apply(gates, cell.kernel.weight_hh_l0, keep, *state)  # type: ignore[no-untyped-call]
+    if isinstance(cell, LSTM) and mask is None and preactivations.device.type == "cpu":
+        outputs, *last = LSTMWindow.apply(preactivations, cell.kernel.weight_hh_l0, keep, *state)  # type: ignore[no-untyped-call]
         return outputs, tuple(last)
     recurrent, outputs = cell.recurrent_weight(), []
-    state = tuple(each.to(gates.dtype) for each in state)
-    keep = keep.to(gates.dtype)
-    for step, (part, kept) in enumerate(zip(gates.unbind(), keep.unbind(), strict=True)):
+    state = tuple(each.to(preactivations.dtype) for each in state)
+    keep = keep.to(preactivations.dtype)
+    for step, (part, kept) in enumerate(zip(preactivations.unbind(), keep.unbind(), strict=True), t):
         state = tuple(each * kept for each in state)
         h_prev = state[0] if mask is None else state[0] * mask
-        state = cell.step(part, h_prev, state, recurrent, number + step)
+        state = cell.step(part, h_prev, state, recurrent, step)
         outputs.append(state[0])
     return torch.stack(outputs), state
 
 
 def gather(table: Tensor, rows: Tensor) -> Tensor:
-    """Do ``table.index_select(0, rows)`` of a small table whose rows are met many times.
+    """Compute ``table.index_select(0, rows)`` for a small table whose rows occur many times.
 
-    Its gradient is a product with ones and zeros, which adds up in float32 also where the rows are bfloat16.
+    The gradient is a product with ones and zeros, which accumulates in float32 even if the rows are bfloat16.
 
-    :param table: *Shape:* (n_rows, width)
-    :param rows: *Shape:* (n,)
-    :return: *Shape:* (n, width)
+    :param table: *Shape:* ``(n_rows, width)``
+    :param rows: *Shape:* ``(n,)``
+    :returns: *Shape:* ``(n, width)``
     """
     return _Gather.apply(table, rows)  # type: ignore[no-any-return,no-untyped-call]
 
@@ -93,33 +94,33 @@ class LSTMWindow(torch.autograd.Function):
         steps, batch, width = gates.shape
         weight = weight.to(gates.dtype).contiguous()
         c = c.to(torch.promote_types(gates.dtype, torch.float32))
-        outputs, seen = (gates.new_empty(steps, batch, width // 4) for _ in range(2))
-        before, tanh = (c.new_empty(steps, batch, width // 4) for _ in range(2))
+        outputs, h_prev = (gates.new_empty(steps, batch, width // 4) for _ in range(2))
+        c_prev, tanh = (c.new_empty(steps, batch, width // 4) for _ in range(2))
         keep_h, keep_c = keep.to(gates.dtype), keep.to(c.dtype)
-        # A tensor for each step is taken from memory that the last window used; one for all would be new.
+        # A tensor per step reuses the memory of the last window; one for all steps would be allocated anew.
         kept, one = [], c.new_ones(())
         for t in range(steps):
-            torch.mul(outputs[t - 1] if t else h.to(gates.dtype), keep_h[t], out=seen[t])
-            torch.mul(c, keep_c[t], out=before[t])
-            g = _product(seen[t], weight, gates[t]).to(c.dtype)
+            torch.mul(outputs[t - 1] if t else h.to(gates.dtype), keep_h[t], out=h_prev[t])
+            torch.mul(c, keep_c[t], out=c_prev[t])
+            g = _product(h_prev[t], weight, gates[t]).to(c.dtype)
             i, f, u, o = g.chunk(4, 1)
             u.add_(u)
             kept.append(g.sigmoid_())
             c = torch.mul(i, u)
-            c.add_(c).sub_(i).addcmul_(f, before[t])
+            c.add_(c).sub_(i).addcmul_(f, c_prev[t])
             double = torch.add(c, c, out=tanh[t]).sigmoid_()
             double.add_(double).sub_(one)
             outputs[t] = o * double
         ctx.save_for_backward(weight)
-        ctx.kept = seen, kept, before, tanh, keep_c
+        ctx.kept = h_prev, kept, c_prev, tanh, keep_c
         return outputs, outputs[-1].clone(), c
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor, grad_h: Tensor, grad_c: Tensor) -> tuple[Tensor | None, ...]:
-        """Go back through the steps, then multiply out the gradient of the weights."""
+        """Go back through the steps, then compute the gradient of the weights in one product."""
         (weight,) = ctx.saved_tensors
-        seen, kept, before, tanh, keep = ctx.kept
+        h_prev, kept, c_prev, tanh, keep = ctx.kept
         steps, (batch, width) = len(kept), kept[0].shape
         across, d_gates = weight.t().contiguous(), grad.new_empty(steps, batch, width)
         from_above, d = grad_h.to(keep.dtype), torch.empty_like(kept[0])
@@ -134,7 +135,7 @@ class LSTMWindow(torch.autograd.Function):
             di.add_(di).sub_(dc)
             torch.mul(dc, i, out=du)
             du.add_(du)
-            torch.mul(dc, before[t], out=df)
+            torch.mul(dc, c_prev[t], out=df)
             dc.mul_(f).mul_(keep[t])
             # Of the doubled argument of u; its own factor of 2 comes after.
             torch.ops.aten.sigmoid_backward.grad_input(d, kept[t], grad_input=d)
@@ -142,12 +143,12 @@ class LSTMWindow(torch.autograd.Function):
             d_gates[t] = d
             from_above = torch.mul(_product(d_gates[t], across), keep[t])
         rows = steps * batch
-        d_weight = _outer(d_gates.view(rows, width), seen.view(rows, -1))
+        d_weight = _outer(d_gates.view(rows, width), h_prev.view(rows, -1))
         return d_gates, d_weight, None, from_above, dc
 
 
 def _product(rows: Tensor, weight: Tensor, more: Tensor | None = None) -> Tensor:
-    """Give ``rows @ weight.t() + more`` by the quickest product of the type."""
+    """Compute ``rows @ weight.t() + more`` by the fastest product of the type."""
     if rows.dtype == torch.float32:
         found = product(rows, weight)
         return found if more is None else found.add_(more)
@@ -155,7 +156,7 @@ def _product(rows: Tensor, weight: Tensor, more: Tensor | None = None) -> Tensor
 
 
 def _outer(outer: Tensor, rows: Tensor) -> Tensor:
-    """Give the gradient of a weight, in float32 where the rows have less."""
+    """Compute the gradient of a weight, at least in float32."""
     if rows.dtype == torch.float32:
         return gradient(outer, rows)
     found = torch.mm(outer.t(), rows)

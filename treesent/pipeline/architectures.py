@@ -97,22 +97,13 @@ def _architecture(name: str) -> Callable[..., "Model[ForestBatch, Float32]"]:
         network_config(block)
         return network_model(block)
 
-    signature = inspect.signature(NETWORKS[name].config, eval_str=True)
+    # Any type, so that confection converts nothing: the config itself is strict.
+    arguments = inspect.signature(NETWORKS[name].config).parameters.values()
+    signature = inspect.Signature([argument.replace(annotation=Any) for argument in arguments])
     make.__signature__ = signature.replace(return_annotation=Model)  # type: ignore[attr-defined]
     make.__doc__ = NETWORKS[name].config.__doc__
     return make
 
 
-child_sum = _architecture("treesent.ChildSumTreeLSTM.v1")
-recursive_net = _architecture("treesent.RecursiveNet.v1")
-rntn = _architecture("treesent.RNTN.v1")
-tree_gru = _architecture("treesent.TreeGRU.v1")
-tree_lstm = _architecture("treesent.TreeLSTM.v1")
-rnn = _architecture("treesent.RNN.v1")
-leaky_rnn = _architecture("treesent.LeakyRNN.v1")
-clockwork_rnn = _architecture("treesent.ClockworkRNN.v1")
-lstm = _architecture("treesent.LSTM.v1")
-peephole_lstm = _architecture("treesent.PeepholeLSTM.v1")
-coupled_lstm = _architecture("treesent.CoupledLSTM.v1")
-gru = _architecture("treesent.GRU.v1")
-minimal_gated_unit = _architecture("treesent.MinimalGatedUnit.v1")
+for _name in NETWORKS:  # TreeLSTM_v1 and so on, which are spaCy's entry points
+    globals()[_name.removeprefix("treesent.").replace(".", "_")] = _architecture(_name)

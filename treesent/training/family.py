@@ -66,5 +66,7 @@ def family_of(block: Mapping[str, Any], families: Iterable[Family]) -> Family:
     if name is None:
         raise RecipeError(f"model.{KEY} is missing; known: {', '.join(sorted(by_name))}")
     if name not in by_name:
-        raise RecipeError(f"model.{KEY} is {name!r}, which is not a known model; {nearest(str(name), by_name)}")
+        raise RecipeError(
+            f"model.{KEY} is {name!r}, which is not a known model; {nearest(str(name), by_name)}"
+        )
     return by_name[name]

@@ -153,7 +153,9 @@ def _with_files(recipe: Recipe, path: Path, labels: Mapping[str, Any]) -> Recipe
 
     corpora = map_files(recipe.corpora, find)
     if corpora.files("train_heads") and corpora.has_texts:
-        raise RecipeError("train_heads need bracketed trees, but [corpora] has labelled texts; remove one kind")
+        raise RecipeError(
+            "train_heads need bracketed trees, but [corpora] has labelled texts; remove one kind"
+        )
     named = "names" in labels or corpora.has_trees
     if not named and labels.get("polarity") is not None:
         raise RecipeError("labels.polarity is set without labels.names; name the classes in the same order")

@@ -61,7 +61,9 @@ class CorporaConfig:
         given = [*held_out, *(["dev"] if self.files("dev") else [])]
         if len(given) > 1:
             first, second = given[:2]
-            raise RecipeError(f"{first} is {getattr(self, first)}, but {second} is set too; remove one of them")
+            raise RecipeError(
+                f"{first} is {getattr(self, first)}, but {second} is set too; remove one of them"
+            )
         if not given:
             raise RecipeError("dev is missing; add it to [corpora], or hold texts out with dev_share = 0.1")
         heads = {f"{name}_heads" for name in CORPORA if self.files(f"{name}_heads")}

@@ -56,7 +56,9 @@ class TrainSettings:
         try:
             re.compile(self.split_at)
         except re.error as error:
-            raise RecipeError(f"split_at is {self.split_at!r}; must be a regular expression ({error})") from error
+            raise RecipeError(
+                f"split_at is {self.split_at!r}; must be a regular expression ({error})"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

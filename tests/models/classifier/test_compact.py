@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import trees
 from treesent.models.classifier.compact import fold_projection, round_table, round_weights
-from treesent.models.classifier.recursive import build
+from treesent.models.classifier.recursive_config import build
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding

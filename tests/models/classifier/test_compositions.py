@@ -10,7 +10,8 @@ from tests.device_guard import DeviceGuard
 from tests.strategies import heads, structures
 from treesent.errors import ModelError
 from treesent.models.classifier.child_sum import ChildSumConfig
-from treesent.models.classifier.recursive import build, node_loss
+from treesent.models.classifier.node_states import node_loss
+from treesent.models.classifier.recursive_config import build
 from treesent.models.classifier.recursive_net import RecursiveNetConfig
 from treesent.models.classifier.rntn import RNTNConfig
 from treesent.models.classifier.tree_gru import TreeGRUConfig
@@ -344,6 +345,6 @@ def test_softmax_of_large_scores():
 def test_a_new_composition_needs_leaf_and_compose_alone():
     """What CONTRIBUTING promises: level batching by default."""
     made = network(RecursiveNetConfig).composition
-    layout = batch(Structure.right_branching([3, 2])).layout(share=False)
+    layout = batch(Structure.right_branching([3, 2])).layout(deduplicate=False)
     vectors = torch.randn(5, WIDTH, dtype=torch.float64, generator=generator())
     torch.testing.assert_close(scan(made, made.leaf(vectors), layout)[0], made(vectors, layout)[0])

@@ -18,7 +18,7 @@ from treesent.models.language.model import LanguageModel
 from treesent.models.train import train
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.spans import Steps
+from treesent.nn.sequences import Steps
 from treesent.training.optimizers import build_optimizers, set_rate
 from treesent.training.sections import OptimizerConfig
 from treesent.trees.forest import Forest

@@ -14,25 +14,25 @@ from tests.device_guard import DeviceGuard
 from tests.strategies import structures
 from tests.toy_pipeline import TEXT, toy_model, toy_nlp
 from treesent.errors import RecipeError
-from treesent.models.classifier.architectures import (
-    KEY,
-    NETWORKS,
-    build_network,
-    network_config,
-    weights_from_bytes,
-)
 from treesent.models.classifier.clockwork_rnn import ClockworkConfig
 from treesent.models.classifier.coupled_lstm import CoupledLSTMConfig
 from treesent.models.classifier.gru import GRUConfig
 from treesent.models.classifier.leaky_rnn import LeakyConfig
 from treesent.models.classifier.lstm import LSTMConfig
+from treesent.models.classifier.networks import (
+    KEY,
+    NETWORKS,
+    build_network,
+    weights_from_bytes,
+)
+from treesent.models.classifier.node_states import node_loss
 from treesent.models.classifier.recurrent_config import RecurrentConfig, build
-from treesent.models.classifier.recursive import node_loss
 from treesent.models.classifier.rnn import RNNConfig
+from treesent.models.registry import FAMILIES
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
-from treesent.nn.spans import Steps
+from treesent.nn.sequences import Steps
 from treesent.pipeline.record import read
 from treesent.training.gradients import RecordsSteps
 from treesent.training.recipe import read_recipe
@@ -198,13 +198,14 @@ def test_pools_take_their_own_rows():
 
 
 @given(structures())
-def test_spans_name_every_word_of_every_node(structure):
+def test_constituents_name_every_word_of_every_node(structure):
     trees = forest(structure)
     words = np.repeat(np.cumsum(trees.lengths) - trees.lengths, 2 * trees.lengths - 1)
     assert trees.start[trees.order].tolist() == (structure.start + words).tolist()
     assert trees.end[trees.order].tolist() == (structure.end + words).tolist()
-    spans = ForestBatch.from_forest(trees).spans
-    nodes, ahead, behind = spans.of_nodes(), spans.from_words(), spans.to_words()
+    constituents = ForestBatch.from_forest(trees).constituents
+    nodes = constituents.node_sequences()
+    ahead, behind = constituents.forward_sequences(), constituents.backward_sequences()
     for node, (start, end) in enumerate(zip(trees.start, trees.end, strict=True)):
         step = torch.arange(int(end - start))
         expected = torch.arange(int(start), int(end))
@@ -384,5 +385,5 @@ def test_each_network_has_a_recipe(config, tmp_path):
     recipes = {path.name: path for path in RECIPES.glob("*.cfg") if NAMES[config] in path.read_text("utf-8")}
     assert recipes
     for name, path in recipes.items():
-        assert isinstance(network_config(read_recipe(path, paths).model), config)
+        assert isinstance(read_recipe(path, FAMILIES, paths).settings, config)
         assert f"pipelines/{name} " in path.read_text("utf-8")

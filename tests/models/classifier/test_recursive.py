@@ -10,7 +10,8 @@ from tests.device_guard import DeviceGuard
 from tests.strategies import structures
 from treesent.errors import RecipeError
 from treesent.models.classifier.fused_tree_lstm import FusedTreeLSTM
-from treesent.models.classifier.recursive import build, node_loss
+from treesent.models.classifier.node_states import node_loss
+from treesent.models.classifier.recursive_config import build
 from treesent.models.classifier.tree_lstm import BinaryTreeLSTM, TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
@@ -105,7 +106,7 @@ def test_a_chain_is_an_lstm():
     vectors = torch.randn(steps, WIDTH, generator=generator(), dtype=torch.float64)
     vectors[:, -1] = 1
     structure = Structure.from_distances(np.arange(steps - 1.0), [steps])
-    layout = ForestBatch.from_forest(Forest.build(structure, np.arange(steps))).layout(share=False)
+    layout = ForestBatch.from_forest(Forest.build(structure, np.arange(steps))).layout(deduplicate=False)
     h, c = model(vectors, layout)
 
     lstm = torch.nn.LSTM(HIDDEN, HIDDEN).double()
@@ -177,7 +178,7 @@ def test_level_by_level_gradients_are_those_of_one_graph(structure):
     vectors = torch.randn(
         len(trees.distinct), WIDTH, dtype=torch.float64, generator=generator()
     ).requires_grad_()
-    layout, found = trees.layout(share=True), []
+    layout, found = trees.layout(deduplicate=True), []
     for forward in (naive, Composition.forward, BinaryTreeLSTM.forward):
         h, c = forward(model, vectors, layout)
         weights = (vectors, *model.parameters())
@@ -191,7 +192,7 @@ def test_level_by_level_gradients_are_those_of_one_graph(structure):
 @pytest.mark.parametrize("masked", [False, True])
 def test_gradients_by_hand_are_those_of_finite_differences(masked):
     trees = batch(Structure.from_distances([3, 1, 2, 0, 1, 2, 2], [5, 1, 4]))
-    layout = trees.layout(share=not masked)
+    layout = trees.layout(deduplicate=not masked)
     model = BinaryTreeLSTM(2, 2, generator()).double()
     vectors = torch.randn(layout.n_leaves, 2, dtype=torch.float64, generator=generator()).requires_grad_()
     mask = torch.tensor([[0.0, 2], [2, 2], [2, 0]], dtype=torch.float64) if masked else None

@@ -15,12 +15,15 @@ from treesent.data.streams import Encoded
 from treesent.errors import DataError, RecipeError, TreesentError
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.model import LanguageModel
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import UNKNOWN_BITS, LanguageScores, LanguageTask, score_language
+from treesent.models.registry import FAMILIES
 from treesent.models.train import train
 from treesent.text.vocabulary import END, Vocabulary
 from treesent.training import loop
 from treesent.training.loop import fit
-from treesent.training.sections import OptimizerConfig, TrainingConfig, read_recipe
+from treesent.training.recipe import read_recipe
+from treesent.training.sections import OptimizerConfig
 from treesent.vectors.table import VectorTable
 
 RECIPE = """
@@ -69,7 +72,7 @@ batch_size = 2
 window = 4
 """
 TEXTS = [f"the film number {n} is {'good' if n % 3 else 'bad'}" for n in range(20)]
-CONFIG = TrainingConfig(
+CONFIG = LanguageTrainingConfig(
     max_epochs=3,
     patience=0,
     metric="perplexity",
@@ -323,5 +326,5 @@ def test_an_n_gram_model_gives_each_context_a_distribution(folder):
     found = probabilities(np.array([0, 1, 0, 1, 0, 1, 1]), np.array([1, 0]), 2, 2)[-1]
     lower = (3 + 2 * 0.5) / (7 + 2)
     assert found == pytest.approx((2 + 2 * lower) / (3 + 2))
-    scores, _ = measure(read_recipe(folder / "char.cfg"), 5)
+    scores, _ = measure(read_recipe(folder / "char.cfg", FAMILIES), 5)
     assert 0 < scores.bits_per_character < 3

@@ -196,8 +196,8 @@ def test_settings_that_make_no_sense_are_refused(options, message):
         EncoderDecoderConfig(**options)
 
 
-def test_sequences_without_items_are_refused():
-    with pytest.raises(TreesentError, match="none without items"):
+def test_empty_sequences_are_refused():
+    with pytest.raises(TreesentError, match="no empty ones"):
         Packed.of([2, 0])
 
 

@@ -17,6 +17,7 @@ from treesent.files import pipeline_path
 from treesent.models.parser.chart_parser import DistanceParser
 from treesent.models.parser.seq2seq import Seq2SeqParser
 from treesent.models.parser.trainer import ENCODER_DECODER_FILE, read_parser
+from treesent.models.registry import FAMILIES
 from treesent.models.train import train
 from treesent.pipeline.attention import attention_map
 from treesent.render.attention import LONGEST, AttentionMap, attention_svg, shortened
@@ -169,7 +170,7 @@ def test_the_recipes_are_read(name, sst_dir, tmp_path):
         (tmp_path / file).write_text(TREES)
     path = pipeline_path("en_treesent_sm").parent / f"{name}.cfg"
     paths = {"paths.trees": str(sst_dir), "paths.made": str(tmp_path)}
-    recipe = read_recipe(path, {**paths, "model.decoder_layers": 4})
+    recipe = read_recipe(path, FAMILIES, {**paths, "model.decoder_layers": 4})
     assert recipe.model["decoder_layers"] == 4
 
 

@@ -1,15 +1,16 @@
-"""The binary Tree-LSTM over a whole batch, forward and backward by hand.
+"""The binary Tree-LSTM over a whole batch, with forward and backward pass written out.
 
-What torch's autograd would do with :meth:`BinaryTreeLSTM.compose`, in fewer passes over memory:
+It computes what torch's autograd would compute from :meth:`BinaryTreeLSTM.compose`, in fewer passes over
+memory:
 
-* ``tanh(x) = 2 * sigmoid(2 * x) - 1``, with the inner factor folded into the weights of ``u``, leaves one
-  sigmoid for all gates (torch's tanh costs several times its sigmoid on a CPU);
-* blocks of at most 512 rows stay in the cache, and their results go straight into flat buffers;
-* the backward pass keeps the gates' gradients of all levels, so that each weight needs one large matmul.
+* because ``tanh(x) = 2 * sigmoid(2 * x) - 1``, with the inner factor folded into the weights of ``u``, one
+  sigmoid serves all gates (torch's tanh costs several times its sigmoid on a CPU);
+* blocks of at most 512 rows stay in the cache, and their results are written directly to flat buffers;
+* the backward pass keeps the gradients of the gates of all levels, so that each weight needs one large
+  product.
 
-The identity loses the small values of tanh in half precision, so this is for float32 and float64.
-Columns of gates are ``f_left, f_right, i, o, u`` (at a leaf ``i, o, u``), where ``u`` is the sigmoid of the
-identity.
+The identity loses small values of tanh in half precision, so this is for float32 and float64. Columns of
+gates are ``f_left, f_right, i, o, u`` (at a leaf ``i, o, u``), where ``u`` is the sigmoid of the identity.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from treesent.nn.batch import BLOCK, Layout
+from treesent.nn.layout import BLOCK, Layout
 from treesent.nn.levels import leaf_gradient
 from treesent.nn.matmul import LONG_STEP, STEP, gradient, padded, product
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the backward pass needs of the forward one.
+    """Results of the forward pass that the backward pass needs.
 
-    :param gates: of the inner nodes, block by block. *Shape of each:* (n, 5 * hidden)
-    :param leaf_gates: *Shape of each:* (n, 3 * hidden)
-    :param child_h: masked, left ones first, then rows of zeros. *Shape:* (n_inner and more, 2 * hidden)
-    :param child_c: *Shape:* (n_inner, 2 * hidden)
-    :param tanh_c: of every state. *Shape:* (n_leaves + n_inner, hidden)
+    :param gates: of the inner nodes, block by block. *Shape:* ``(n, 5 * hidden)`` each
+    :param leaf_gates: block by block. *Shape:* ``(n, 3 * hidden)`` each
+    :param child_h: after dropout, the left child first, then rows of zeros.
+        *Shape:* ``(n_inner or more, 2 * hidden)``
+    :param child_c: the left child first. *Shape:* ``(n_inner, 2 * hidden)``
+    :param tanh_c: of every state. *Shape:* ``(n_leaves + n_inner, hidden)``
     """
 
     gates: list[Tensor]
@@ -71,15 +73,15 @@ class FusedTreeLSTM(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_h: Tensor, grad_c: Tensor) -> tuple[Tensor | None, ...]:
-        """Descend from the roots, then multiply out the gradients of the weights."""
+        """Descend from the roots, then compute the gradient of each weight in one product."""
         vectors, input_weight, recurrent, mask = ctx.saved_tensors
         layout: Layout = ctx.layout
         kept: _Kept = ctx.kept
         hidden = grad_h.shape[1]
         gates, leaves, grad_recurrent = _descend(grad_h, grad_c, recurrent, mask, layout, kept)
         sums = gates.sum(0)
-        shared = sums[hidden:] + torch.cat([sums[:hidden], leaves.sum(0)])
-        grads = gradient(leaves, vectors), grad_recurrent, shared
+        bias_sums = sums[hidden:] + torch.cat([sums[:hidden], leaves.sum(0)])
+        grads = gradient(leaves, vectors), grad_recurrent, bias_sums
         grad_input, grad_recurrent, grad_bias = (_double_last(grad, hidden) for grad in grads)
         grad_vectors = product(leaves, input_weight.t().contiguous()) if ctx.needs_input_grad[0] else None
         return grad_vectors, grad_input, grad_recurrent, grad_bias.view(4, hidden), None, None, None
@@ -100,7 +102,7 @@ def _ascend(
     layout: Layout,
     train: bool,
 ) -> tuple[Tensor, Tensor, _Kept | None]:
-    """Compute all states, leaves first; outside training every block uses the same small workspace."""
+    """Compute all states, leaves first; without gradients every block uses the same small workspace."""
     n_leaves, n_inner, hidden = layout.n_leaves, layout.n_inner, recurrent.shape[1] // 2
     h = vectors.new_empty(n_leaves + n_inner, hidden)
     c = torch.empty_like(h)
@@ -144,7 +146,7 @@ def _leaf_blocks(n_leaves: int) -> list[slice]:
 
 
 def _roomy(n: int) -> int:
-    """Rows of a buffer in which every block of ``n`` may be padded, a number that few batches differ in."""
+    """Rows of a buffer in which every block of ``n`` may be padded; few distinct numbers."""
     return -(-(n + STEP) // LONG_STEP) * LONG_STEP
 
 
@@ -155,16 +157,16 @@ def _output(o: Tensor, c: Tensor, tanh_c: Tensor, h: Tensor, one: Tensor) -> Non
 
 
 def _double(x: Tensor) -> Tensor:
-    """Double in place; of a plain 2 torch would first make a tensor, at the cost of a small product."""
+    """Double in place; torch would turn a plain 2 into a tensor first, at the cost of a small product."""
     return x.add_(x)
 
 
 def _descend(
     grad_h: Tensor, grad_c: Tensor, recurrent: Tensor, mask: Tensor | None, layout: Layout, kept: _Kept
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the gates before their sigmoid, inner nodes' and leaves', and of the recurrent matrix.
+    """Compute the gradients of the pre-activations of inner nodes and leaves, and of the recurrent weights.
 
-    A node has one parent, in whose slots its gradient waits: the way down is gathers alone.
+    A node has one parent, which keeps the node's gradient in a slot: the pass down only needs gathers.
     """
     n_leaves, n_inner, hidden = layout.n_leaves, layout.n_inner, grad_h.shape[1]
     across = recurrent.t().contiguous()
@@ -199,7 +201,7 @@ def _descend(
 
 
 def _cell_gradient(dh: Tensor, dc: Tensor, gates: Tensor, tanh_c: Tensor, out: Tensor) -> None:
-    """Gradients of ``i, o, u`` after their sigmoid into ``out``; adds to ``dc`` what comes through ``h``."""
+    """Write the gradients of the gates ``i, o, u`` to ``out``; add to ``dc`` what comes through ``h``."""
     i, o, u = gates.chunk(3, 1)
     di, do, du = out.chunk(3, 1)
     torch.mul(dh, tanh_c, out=do)

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from treesent.config import KEY, read_block
-from treesent.models.classifier import recurrent_config, recursive
+from treesent.models.classifier import recurrent_config, recursive_config
 from treesent.models.classifier.child_sum import ChildSumConfig
 from treesent.models.classifier.clockwork_rnn import ClockworkConfig
 from treesent.models.classifier.coupled_lstm import CoupledLSTMConfig
@@ -16,13 +16,13 @@ from treesent.models.classifier.leaky_rnn import LeakyConfig
 from treesent.models.classifier.lstm import LSTMConfig
 from treesent.models.classifier.minimal_gated_unit import MinimalGatedUnitConfig
 from treesent.models.classifier.peephole_lstm import PeepholeLSTMConfig
+from treesent.models.classifier.recurrent import RecurrentClassifier
+from treesent.models.classifier.recursive import RecursiveClassifier
 from treesent.models.classifier.recursive_net import RecursiveNetConfig
 from treesent.models.classifier.rnn import RNNConfig
 from treesent.models.classifier.rntn import RNTNConfig
 from treesent.models.classifier.tree_gru import TreeGRUConfig
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
-from treesent.models.classifier.recurrent import RecurrentClassifier
-from treesent.models.classifier.recursive import RecursiveClassifier
 from treesent.nn.embedding import VectorEmbedding
 
 Config = TypeVar("Config")
@@ -43,11 +43,11 @@ class Network(Generic[Config]):
 
 
 NETWORKS: Mapping[str, Network[Any]] = {
-    "treesent.ChildSumTreeLSTM.v1": Network(ChildSumConfig, recursive.build),
-    "treesent.RecursiveNet.v1": Network(RecursiveNetConfig, recursive.build),
-    "treesent.RNTN.v1": Network(RNTNConfig, recursive.build),
-    "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive.build),
-    "treesent.TreeLSTM.v1": Network(TreeLSTMConfig, recursive.build),
+    "treesent.ChildSumTreeLSTM.v1": Network(ChildSumConfig, recursive_config.build),
+    "treesent.RecursiveNet.v1": Network(RecursiveNetConfig, recursive_config.build),
+    "treesent.RNTN.v1": Network(RNTNConfig, recursive_config.build),
+    "treesent.TreeGRU.v1": Network(TreeGRUConfig, recursive_config.build),
+    "treesent.TreeLSTM.v1": Network(TreeLSTMConfig, recursive_config.build),
     "treesent.RNN.v1": Network(RNNConfig, recurrent_config.build),
     "treesent.LeakyRNN.v1": Network(LeakyConfig, recurrent_config.build),
     "treesent.ClockworkRNN.v1": Network(ClockworkConfig, recurrent_config.build),
@@ -86,5 +86,3 @@ def build_network(
     """
     config = network_config(block)
     return NETWORKS[block[KEY]].build(config, width, n_classes, embedding, generator)
-
-

@@ -1,7 +1,7 @@
-"""Recurrent networks: every constituent's words as a sequence, a softmax layer on what they leave behind.
+"""Recurrent networks: every constituent's words as a sequence, pooling, and a softmax layer.
 
-A sentence's constituents are read by the same weights, so one network scores all phrases and learns from the
-label of each, as Tai et al. (2015) train theirs on the treebank.
+The constituents of a sentence are read with the same weights, so that one network scores all phrases and
+learns from the label of each, as in Tai et al. (2015), who train theirs on all phrases of the treebank.
 """
 
 from __future__ import annotations
@@ -11,35 +11,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.errors import RecipeError
-from treesent.models.classifier.recursive import NodeStates
+from treesent.models.classifier.node_states import NodeStates
 from treesent.nn.batch import ForestBatch
+from treesent.nn.constituents import Constituents
 from treesent.nn.dropout import dropout, dropout_mask
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.levels import weight_block
+from treesent.nn.initial import glorot_blocks
 from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.recurrent_layer import RecurrentLayer
-from treesent.nn.spans import Sequences, Spans
+from treesent.nn.sequences import Sequences
 
 POOLINGS = ("last", "mean", "max", "attention", "outputs")
 
 
 class RecurrentClassifier(nn.Module):
-    """Vectors, recurrent layers along each constituent, pooling, a softmax layer.
+    """Word vectors, recurrent layers over each constituent, pooling, and a softmax layer.
 
-    :param layers: the first reads vectors, each other one the states of that before.
+    :param layers: the first reads vectors, each of the others the states of the one below.
     :param n_classes: of every node.
     :param embedding: vectors of the words; may be set later.
-    :param pooling: what of the last layer's states goes to the softmax layer: ``last``, the state at the last
-        word (of the other direction: at the first); ``mean``, ``max`` or ``attention``, over all words. With
-        ``outputs`` each word's state goes there, and the logits of a constituent are the mean of the
-        log-probabilities at its words (a product of experts, Hinton 2002): an output at every step, all of
-        which learn; one direction only.
-    :param residual: add the input of each layer but the first to its output (He et al. 2016).
-    :param input_dropout: share of the vectors that is dropped.
-    :param recurrent_dropout: share of the states before that is dropped, one mask a sentence and layer.
-    :param layer_dropout: share of the states between layers that is dropped.
-    :param output_dropout: share of the pooled states that is dropped before the softmax layer.
-    :param generator: where the first weights of pooling and softmax layer come from.
+    :param pooling: input of the softmax layer: ``last``, the last layer's state at the last word (of the
+        backward direction: at the first); or the ``mean``, ``max`` or ``attention`` over the states at all
+        words. With ``outputs``, the softmax layer reads the state at each word, and the logits of a
+        constituent are the mean of the log-probabilities at its words (a product of experts, Hinton 2002):
+        an output at every step, all of which learn; one direction only.
+    :param residual: add the input of each layer above the first to its output (He et al. 2016).
+    :param input_dropout: dropout rate of the vectors.
+    :param recurrent_dropout: dropout rate of the previous state, with one mask per sentence and layer.
+    :param layer_dropout: dropout rate of the states between layers.
+    :param output_dropout: dropout rate of the softmax layer's input.
+    :param generator: source of the initial weights of pooling and softmax layer.
     """
 
     embedding: VectorEmbedding | None
@@ -66,7 +67,7 @@ class RecurrentClassifier(nn.Module):
         width = self.hidden * (2 if self.bidirectional else 1)
         self.pooling, self.residual = pooling, residual
         self.attention = AttentionPool(width, generator) if pooling == "attention" else None
-        self.weight = nn.Parameter(weight_block(n_classes, [width], generator))
+        self.weight = nn.Parameter(glorot_blocks(n_classes, [width], generator))
         self.bias = nn.Parameter(torch.zeros(n_classes))
         self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
         self.layer_dropout, self.output_dropout = layer_dropout, output_dropout
@@ -75,35 +76,38 @@ class RecurrentClassifier(nn.Module):
         """Score every node.
 
         :param batch: the trees.
-        :param generator: where dropout masks come from in training; None for torch's own.
-        :raises RecipeError: no embedding was set.
+        :param generator: source of the dropout masks in training; None for torch's own.
+        :raises RecipeError: if no embedding is set.
         """
         if not batch.n_nodes:
             nothing = self.weight.new_zeros(0, self.weight.shape[1])
             return NodeStates(functional.linear(nothing, self.weight, self.bias), nothing)
         if self.pooling == "outputs":
-            return self._outputs(batch, generator)
-        hidden = self._along(batch, generator) if not self.bidirectional else self._both(batch, generator)
+            return self._score_outputs(batch, generator)
+        hidden = (
+            self._bidirectional(batch, generator) if self.bidirectional else self._forward(batch, generator)
+        )
         return NodeStates(self._classify(hidden, generator), hidden)
 
     def prefixes(self, batch: ForestBatch) -> Tensor:
-        """Score what has been read after each word of its sentence: the output at every step.
+        """Score, at each word, the sentence up to there: the output at every step.
 
         With pooling ``last``, the output at the last word of a constituent that begins the sentence is the
         constituent's own score.
 
         :param batch: the sentences.
-        :return: logits in text order. *Shape:* (n_words, n_classes)
-        :raises RecipeError: the network reads in both directions, or pools over words.
+        :returns: logits in text order. *Shape:* ``(n_words, n_classes)``
+        :raises RecipeError: if the network reads in both directions, or pools over words.
         """
         if self.bidirectional or self.pooling not in ("last", "outputs"):
             raise RecipeError("every step has an output in one direction with pooling 'last' or 'outputs'")
         if not batch.n_nodes:
             return self.forward(batch).logits
-        runs, states = self._runs(batch, None)
-        begin = batch.spans.start.index_select(0, batch.roots.index_select(0, batch.tree[: batch.n_words]))
-        step = batch.spans.start[: batch.n_words] - begin
-        return self._classify(states.index_select(0, runs.row(begin, step)), None)
+        sequences, states = self._run_forward(batch, None)
+        start = batch.constituents.start
+        begin = start.index_select(0, batch.roots.index_select(0, batch.tree[: batch.n_words]))
+        step = start[: batch.n_words] - begin
+        return self._classify(states.index_select(0, sequences.row(begin, step)), None)
 
     @property
     def record_steps(self) -> bool:
@@ -115,12 +119,12 @@ class RecurrentClassifier(nn.Module):
         self.stack()[-1].forward_cell.record = wanted
 
     def step_gradient_norms(self) -> Tensor:
-        """Give the norms of the loss's gradient by the states of the last layer, as it reads forth.
+        """Return the norms of the loss's gradient with respect to the last layer's forward states.
 
-        A state's gradient is what comes through all later states too, so it fades towards the first words
-        where it vanishes. Asked once after each backward pass: what was kept is let go.
+        The gradient of a state includes what comes through all later states, so it decays towards the first
+        words if it vanishes. Call it once after each backward pass: it releases what was kept.
 
-        :return: the first step first. *Shape:* (steps,)
+        :returns: the first step first. *Shape:* ``(steps,)``
         """
         cell = self.stack()[-1].forward_cell
         kept, cell.outputs = cell.outputs, []
@@ -128,88 +132,93 @@ class RecurrentClassifier(nn.Module):
         return torch.stack(norms) if norms else self.bias.new_zeros(0)
 
     def stack(self) -> list[RecurrentLayer]:
-        """Give the layers, the lowest first."""
+        """Return the layers, the lowest first."""
         return [layer for layer in self.layers if isinstance(layer, RecurrentLayer)]
 
     def _classify(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
-        return functional.linear(
-            dropout(hidden, self.output_dropout, self.training, generator), self.weight, self.bias
-        )
+        hidden = dropout(hidden, self.output_dropout, self.training, generator)
+        return functional.linear(hidden, self.weight, self.bias)
 
     def _vectors(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
-        """Vectors of the distinct words. *Shape:* (n_distinct, width)."""
+        """Return the vectors of the distinct words. *Shape:* ``(n_distinct, width)``."""
         if self.embedding is None:
             raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
-        return dropout(
-            self.embedding(batch.distinct, batch.extra), self.input_dropout, self.training, generator
-        )
+        vectors: Tensor = self.embedding(batch.distinct, batch.extra)
+        return dropout(vectors, self.input_dropout, self.training, generator)
 
-    def _runs(self, batch: ForestBatch, generator: torch.Generator | None) -> tuple[Sequences, Tensor]:
-        """Run one direction from every word on; constituents with the same first word share states."""
-        runs = batch.spans.from_words()
-        states, words = self._vectors(batch, generator), batch.inverse.index_select(0, runs.word)
-        tree = batch.tree.index_select(0, runs.order)
+    def _run_forward(self, batch: ForestBatch, generator: torch.Generator | None) -> tuple[Sequences, Tensor]:
+        """Run one direction from every word; constituents with the same first word have the same states."""
+        sequences = batch.constituents.forward_sequences()
+        states, words = self._vectors(batch, generator), batch.inverse.index_select(0, sequences.word)
+        tree = batch.tree.index_select(0, sequences.order)
         for number, layer in enumerate(self.stack()):
             if not number:
-                states = layer.forward_cell(states, runs.steps, words, self._mask(batch, tree, generator))
+                mask = self._mask(batch, tree, generator)
+                states = layer.forward_cell(states, sequences.steps, words, mask)
                 continue
             below = dropout(states, self.layer_dropout, self.training, generator)
-            states = layer.forward_cell(below, runs.steps, None, self._mask(batch, tree, generator))
+            states = layer.forward_cell(below, sequences.steps, None, self._mask(batch, tree, generator))
             states = states + below if self.residual else states
-        return runs, states
+        return sequences, states
 
-    def _along(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
-        """What one direction leaves of each node. *Shape:* (n_nodes, hidden)."""
-        runs, states = self._runs(batch, generator)
-        spans = batch.spans
+    def _forward(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
+        """Pool the states of one direction at each node. *Shape:* ``(n_nodes, hidden)``."""
+        sequences, states = self._run_forward(batch, generator)
+        constituents = batch.constituents
+        start = constituents.start
         if self.pooling == "last":
-            return states.index_select(0, runs.row(spans.start, spans.length - 1))
-        nodes = spans.of_nodes()
-        row = runs.row(spans.start.index_select(0, nodes.sequence), nodes.step)
-        return self._pool(states.index_select(0, row), nodes, spans)
+            return states.index_select(0, sequences.row(start, constituents.length - 1))
+        nodes = constituents.node_sequences()
+        row = sequences.row(start.index_select(0, nodes.sequence), nodes.step)
+        return self._pool(states.index_select(0, row), nodes, constituents)
 
-    def _outputs(self, batch: ForestBatch, generator: torch.Generator | None) -> NodeStates:
+    def _score_outputs(self, batch: ForestBatch, generator: torch.Generator | None) -> NodeStates:
         """Score every node by the outputs at its words."""
-        runs, states = self._runs(batch, generator)
-        spans, nodes = batch.spans, batch.spans.of_nodes()
+        sequences, states = self._run_forward(batch, generator)
+        constituents, nodes = batch.constituents, batch.constituents.node_sequences()
+        start, length = constituents.start, constituents.length
         scores = functional.log_softmax(self._classify(states, generator), 1)
-        row = runs.row(spans.start.index_select(0, nodes.sequence), nodes.step)
-        logits = mean_pool(scores.index_select(0, row), nodes.sequence, spans.length)
-        return NodeStates(logits, states, runs.row(spans.start, spans.length - 1))
+        row = sequences.row(start.index_select(0, nodes.sequence), nodes.step)
+        logits = mean_pool(scores.index_select(0, row), nodes.sequence, length)
+        return NodeStates(logits, states, sequences.row(start, length - 1))
 
-    def _both(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
-        """What two directions leave of each node. *Shape:* (n_nodes, 2 * hidden)."""
-        spans = batch.spans
+    def _bidirectional(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
+        """Pool the states of two directions at each node. *Shape:* ``(n_nodes, 2 * hidden)``."""
+        constituents = batch.constituents
+        start, end, length = constituents.start, constituents.end, constituents.length
         vectors, first = self._vectors(batch, generator), self.stack()[0]
-        halves = []
-        for runs, cell in ((spans.from_words(), first.forward_cell), (spans.to_words(), first.backward_cell)):
-            assert cell is not None
-            words = batch.inverse.index_select(0, runs.word)
-            mask = self._mask(batch, batch.tree.index_select(0, runs.order), generator)
-            halves.append((runs, cell(vectors, runs.steps, words, mask)))
-        (forth, ahead), (back, behind) = halves
-        length = spans.length
+        assert first.backward_cell is not None
+        forward, backward = constituents.forward_sequences(), constituents.backward_sequences()
+        forward_states, backward_states = (
+            cell(
+                vectors,
+                sequences.steps,
+                batch.inverse.index_select(0, sequences.word),
+                self._mask(batch, batch.tree.index_select(0, sequences.order), generator),
+            )
+            for sequences, cell in ((forward, first.forward_cell), (backward, first.backward_cell))
+        )
         if len(self.layers) == 1 and self.pooling == "last":
-            left = ahead.index_select(0, forth.row(spans.start, length - 1))
-            right = behind.index_select(0, back.row(spans.end - 1, length - 1))
+            left = forward_states.index_select(0, forward.row(start, length - 1))
+            right = backward_states.index_select(0, backward.row(end - 1, length - 1))
             return torch.cat([left, right], 1)
-        nodes = spans.of_nodes()
-        # Counted from the last word: where the other direction stands at the same word.
+        nodes = constituents.node_sequences()
+        # Counted from the last word: the step of the backward direction at the same word.
         opposite = length.index_select(0, nodes.sequence) - 1 - nodes.step
-        left = ahead.index_select(0, forth.row(spans.start.index_select(0, nodes.sequence), nodes.step))
-        right = behind.index_select(0, back.row(spans.end.index_select(0, nodes.sequence) - 1, opposite))
-        states = torch.cat([left, right], 1)
+        left = forward.row(start.index_select(0, nodes.sequence), nodes.step)
+        right = backward.row(end.index_select(0, nodes.sequence) - 1, opposite)
+        states = torch.cat([forward_states.index_select(0, left), backward_states.index_select(0, right)], 1)
         if len(self.layers) > 1:
-            states = self._deeper(states, nodes, nodes.row(nodes.sequence, opposite), batch, generator)
+            states = self._upper_layers(states, nodes, nodes.row(nodes.sequence, opposite), batch, generator)
         if self.pooling != "last":
-            return self._pool(states, nodes, spans)
-        every = nodes.order.new_zeros(()).expand(len(length))
+            return self._pool(states, nodes, constituents)
+        zero = nodes.order.new_zeros(()).expand(len(length))
         sequence = torch.arange(len(length), device=length.device)
         left = states.index_select(0, nodes.row(sequence, length - 1))[:, : self.hidden]
-        right = states.index_select(0, nodes.row(sequence, every))[:, self.hidden :]
+        right = states.index_select(0, nodes.row(sequence, zero))[:, self.hidden :]
         return torch.cat([left, right], 1)
 
-    def _deeper(
+    def _upper_layers(
         self,
         states: Tensor,
         nodes: Sequences,
@@ -220,28 +229,28 @@ class RecurrentClassifier(nn.Module):
         """Run the layers above the first, which see the whole constituent: one sequence for each.
 
         :param mirror: the row of the word as far from the end as each row's is from the beginning.
-            *Shape:* (n_rows,)
+            *Shape:* ``(n_rows,)``
         """
         tree = batch.tree.index_select(0, nodes.order)
         for layer in self.stack()[1:]:
             assert layer.backward_cell is not None
             below = dropout(states, self.layer_dropout, self.training, generator)
             left = layer.forward_cell(below, nodes.steps, None, self._mask(batch, tree, generator))
-            turned = below.index_select(0, mirror)
-            right = layer.backward_cell(turned, nodes.steps, None, self._mask(batch, tree, generator))
+            reverse = below.index_select(0, mirror)
+            right = layer.backward_cell(reverse, nodes.steps, None, self._mask(batch, tree, generator))
             states = torch.cat([left, right.index_select(0, mirror)], 1)
             states = states + below if self.residual else states
         return states
 
-    def _pool(self, states: Tensor, nodes: Sequences, spans: Spans) -> Tensor:
+    def _pool(self, states: Tensor, nodes: Sequences, constituents: Constituents) -> Tensor:
         if self.attention is not None:
-            pooled: Tensor = self.attention(states, nodes.sequence, spans.length)
+            pooled: Tensor = self.attention(states, nodes.sequence, constituents.length)
             return pooled
         pool = mean_pool if self.pooling == "mean" else max_pool
-        return pool(states, nodes.sequence, spans.length)
+        return pool(states, nodes.sequence, constituents.length)
 
     def _mask(self, batch: ForestBatch, tree: Tensor, generator: torch.Generator | None) -> Tensor | None:
-        """Draw a mask for each sentence and give it to its sequences. *Shape:* (n_sequences, hidden)."""
+        """Draw a mask per sentence and broadcast it to its sequences. *Shape:* ``(n_sequences, hidden)``."""
         if not self.training or not self.recurrent_dropout:
             return None
         shape = (batch.n_trees, self.hidden)

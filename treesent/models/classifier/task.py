@@ -12,7 +12,7 @@ from treesent.data.batches import EncodedCorpus, in_order
 from treesent.metrics.accuracy import TreeScores
 from treesent.metrics.documents import Aggregate, document_log_probs, product_log_probs, score_corpus, shares
 from treesent.models.classifier.evaluation import predict
-from treesent.models.classifier.recursive import node_loss
+from treesent.models.classifier.node_states import node_loss
 from treesent.nn.batch import ForestBatch
 from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task

@@ -15,11 +15,11 @@ from treesent.data.vectors import WorkingVectors, working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.metrics.accuracy import TreeScores, score_trees
 from treesent.metrics.documents import class_weights
-from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.compact import fold_projection, round_table, round_weights
 from treesent.models.classifier.corpora import read_corpora, warn_of_chains, with_parser
 from treesent.models.classifier.evaluation import evaluate_trees
 from treesent.models.classifier.folder import SentimentModel, check_classes, load_model
+from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.pretrained import init_encoder
 from treesent.models.classifier.reparse import reparsed
 from treesent.models.classifier.sections import EncoderSource, ParserSource

@@ -2,56 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from treesent.models.classifier.recursive import RecursiveConfig
-from treesent.nn.levels import Composition, States, weight_block
+from treesent.config import section
+from treesent.models.classifier.recursive_config import RecursiveConfig
+from treesent.nn.initial import glorot_blocks
+from treesent.nn.levels import Composition, States
 from treesent.nn.matmul import linear
 
 
 class TreeGRU(Composition):
-    """Tree-GRU with a matrix of its own for either child, as Kokkinos and Potamianos 2017 (arXiv:1701.01811).
+    r"""Tree-GRU with separate weights for the left and the right child (Kokkinos and Potamianos 2017).
 
-    With ``h_k`` the children's states and ``x`` a word's vector, each absent where the other is there::
+    arXiv:1701.01811. With :math:`h_l, h_r` the children's states, absent at a leaf, and :math:`x` a word's
+    vector, absent at inner nodes:
 
-        r = sigmoid(W_r x + U_rl h_l + U_rr h_r + b_r)
-        z = sigmoid(W_z x + U_zl h_l + U_zr h_r + b_z)
-        n = tanh(W_n x + U_nl (r * h_l) + U_nr (r * h_r) + b_n)
-        h = z * (h_l + h_r) + (1 - z) * n
+    .. math::
+        r = \sigma(W_r x + U_{rl} h_l + U_{rr} h_r + b_r), \quad
+        z = \sigma(W_z x + U_{zl} h_l + U_{zr} h_r + b_z)
 
-    Rows of ``input`` are ``z, n`` (nothing is there to reset at a leaf), of ``gates`` ``r, z``, of ``bias``
+        n = \tanh(W_n x + U_{nl} (r \odot h_l) + U_{nr} (r \odot h_r) + b_n), \quad
+        h = z \odot (h_l + h_r) + (1 - z) \odot n
+
+    Rows of ``input`` are ``z, n`` (a leaf has no state to reset), of ``gates`` ``r, z``, of ``bias``
     ``r, z, n``; columns of ``gates`` and ``recurrent`` are ``h_l, h_r``.
 
     :param width: of the vectors at the leaves.
     :param hidden: of the states.
-    :param generator: where the first weights come from.
+    :param generator: source of the initial weights.
     """
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__(width, hidden)
-        self.input = nn.Parameter(torch.cat([weight_block(hidden, [width], generator) for _ in range(2)]))
+        self.input = nn.Parameter(torch.cat([glorot_blocks(hidden, [width], generator) for _ in range(2)]))
         both = [hidden, hidden]
-        self.gates = nn.Parameter(torch.cat([weight_block(hidden, both, generator) for _ in range(2)]))
-        self.recurrent = nn.Parameter(weight_block(hidden, both, generator))
+        self.gates = nn.Parameter(torch.cat([glorot_blocks(hidden, both, generator) for _ in range(2)]))
+        self.recurrent = nn.Parameter(glorot_blocks(hidden, both, generator))
         self.bias = nn.Parameter(torch.zeros(3, hidden))
 
     def leaf(self, vectors: Tensor) -> States:
-        """The equations without children.
+        """Apply the equations without children.
 
-        :param vectors: *Shape:* (n, width)
-        :return: *Shape:* (n, hidden)
+        :param vectors: *Shape:* ``(n, width)``
+        :returns: *Shape:* ``(n, hidden)``
         """
         z, new = linear(vectors, self.input, self.bias[1:].reshape(-1)).chunk(2, 1)
         return (torch.sigmoid(-z) * torch.tanh(new),)
 
     def compose(self, children: States) -> States:
-        """The equations without a word.
+        """Apply the equations without a word.
 
-        :param children: *Shape:* (n, 2, hidden)
-        :return: *Shape:* (n, hidden)
+        :param children: *Shape:* ``(n, 2, hidden)``
+        :returns: *Shape:* ``(n, hidden)``
         """
         h = children[0]
         gates = torch.sigmoid(linear(h.flatten(1), self.gates, self.bias[:2].reshape(-1)))
@@ -60,9 +63,9 @@ class TreeGRU(Composition):
         return (torch.lerp(new, h.sum(1), z),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class TreeGRUConfig(RecursiveConfig):
-    """The Tree-GRU's settings: see :class:`~treesent.models.classifier.recursive.RecursiveConfig`."""
+    """Settings of the Tree-GRU: see :class:`~treesent.models.classifier.recursive_config.RecursiveConfig`."""
 
     def composition(self, width: int, generator: torch.Generator | None) -> Composition:
         """See :meth:`RecursiveConfig.composition`."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from treesent.config import section
 from treesent.models.classifier.fused_tree_lstm import FusedTreeLSTM
-from treesent.models.classifier.recursive import RecursiveConfig
-from treesent.nn.batch import Layout
-from treesent.nn.levels import Composition, States, weight_block
+from treesent.models.classifier.recursive_config import RecursiveConfig
+from treesent.nn.initial import glorot_blocks
+from treesent.nn.layout import Layout
+from treesent.nn.levels import Composition, States
 from treesent.nn.precision import autocast_dtype
 
 
@@ -19,37 +19,37 @@ class BinaryTreeLSTM(Composition):
     """N-ary Tree-LSTM with N = 2 and words at the leaves only.
 
     Rows of ``recurrent`` are the gates ``f_left, f_right, i, o, u``, its columns ``h_left, h_right``: each
-    forget gate has its own matrix for either child (eq. 10). Leaves have no children, hence no forget gates:
-    rows of ``input`` are ``i, o, u``. Rows of ``bias`` are ``f, i, o, u``; leaves and inner nodes share them.
+    forget gate has separate weights for each child (eq. 10). Leaves have no children, hence no forget gates:
+    rows of ``input`` are ``i, o, u``. Rows of ``bias`` are ``f, i, o, u``, for leaves and inner nodes alike.
 
     :param width: of the vectors at the leaves.
     :param hidden: of ``h`` and ``c``.
-    :param generator: where the first weights come from.
+    :param generator: source of the initial weights.
     """
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__(width, hidden)
-        self.input = nn.Parameter(torch.cat([weight_block(hidden, [width], generator) for _ in range(3)]))
+        self.input = nn.Parameter(torch.cat([glorot_blocks(hidden, [width], generator) for _ in range(3)]))
         self.recurrent = nn.Parameter(
-            torch.cat([weight_block(hidden, [hidden, hidden], generator) for _ in range(5)])
+            torch.cat([glorot_blocks(hidden, [hidden, hidden], generator) for _ in range(5)])
         )
         self.bias = nn.Parameter(torch.zeros(4, hidden))
 
     def leaf(self, vectors: Tensor) -> States:
-        """Equations 9 and 11-14 without children.
+        """Apply equations 9 and 11-14 without children.
 
-        :param vectors: *Shape:* (n, width)
-        :return: ``h`` and ``c``. *Shape of each:* (n, hidden)
+        :param vectors: *Shape:* ``(n, width)``
+        :returns: ``h`` and ``c``. *Shape:* ``(n, hidden)`` each
         """
         i, o, u = functional.linear(vectors, self.input, self.bias[1:].reshape(-1)).chunk(3, 1)
         c = torch.sigmoid(i) * torch.tanh(u)
         return torch.sigmoid(o) * torch.tanh(c), c
 
     def compose(self, children: States) -> States:
-        """Equations 9-14 without a word.
+        """Apply equations 9-14 without a word.
 
-        :param children: ``h`` and ``c`` of both children. *Shape of each:* (n, 2, hidden)
-        :return: ``h`` and ``c``. *Shape of each:* (n, hidden)
+        :param children: ``h`` and ``c`` of both children. *Shape:* ``(n, 2, hidden)`` each
+        :returns: ``h`` and ``c``. *Shape:* ``(n, hidden)`` each
         """
         h, c = children
         bias = torch.cat([self.bias[:1], self.bias]).reshape(-1)
@@ -60,12 +60,12 @@ class BinaryTreeLSTM(Composition):
         return torch.sigmoid(o) * torch.tanh(new), new
 
     def forward(self, vectors: Tensor, layout: Layout, mask: Tensor | None = None) -> States:
-        """States of all nodes: by hand where precision allows, else level by level with autograd.
+        """Compute the states of all nodes: fused in float32 and float64, else level by level with autograd.
 
-        :param vectors: at the leaves. *Shape:* (n_leaves, width)
-        :param layout: where states lie and what follows from what.
-        :param mask: dropout of the children's hidden states. *Shape:* (n_trees, hidden)
-        :return: ``h`` and ``c``. *Shape of each:* (n_leaves + n_inner, hidden)
+        :param vectors: at the leaves. *Shape:* ``(n_leaves, width)``
+        :param layout: where the states lie, and the children of each node.
+        :param mask: dropout of the children's hidden states. *Shape:* ``(n_trees, hidden)``
+        :returns: ``h`` and ``c``. *Shape:* ``(n_leaves + n_inner, hidden)`` each
         """
         kinds, half = {vectors.dtype, self.recurrent.dtype}, autocast_dtype(vectors.device) is not None
         if half or kinds not in ({torch.float32}, {torch.float64}):
@@ -76,9 +76,12 @@ class BinaryTreeLSTM(Composition):
         return states
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class TreeLSTMConfig(RecursiveConfig):
-    """The N-ary Tree-LSTM's settings: see :class:`~treesent.models.classifier.recursive.RecursiveConfig`."""
+    """Settings of the N-ary Tree-LSTM.
+
+    See :class:`~treesent.models.classifier.recursive_config.RecursiveConfig`.
+    """
 
     def composition(self, width: int, generator: torch.Generator | None) -> Composition:
         """See :meth:`RecursiveConfig.composition`."""

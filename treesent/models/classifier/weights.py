@@ -45,5 +45,3 @@ def weights_from_bytes(
             )
     network.load_state_dict(state, strict=False)
     return network.to(device)
-
-

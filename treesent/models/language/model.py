@@ -21,7 +21,7 @@ from treesent.models.language.output_recurrence import OutputRecurrence
 from treesent.nn.cells import Cell, State, make_cell
 from treesent.nn.dropout import dropout, dropout_mask
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.levels import weight_block
+from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear
 from treesent.nn.precision import cast_for_autocast
 from treesent.nn.windows import gather, run_window
@@ -133,7 +133,7 @@ class LanguageModel(nn.Module):
             first = self._cells()[0]
             self.ngrams = NgramEmbedding(config.orders, config.ngram_bits, config.ngram_width, generator)
             rows = first.n_gates * config.hidden
-            self.from_ngrams = nn.Parameter(weight_block(rows, [config.ngram_width], generator))
+            self.from_ngrams = nn.Parameter(glorot_blocks(rows, [config.ngram_width], generator))
 
     def _make_output(self, width: int, generator: torch.Generator | None) -> None:
         config, n_symbols = self.config, len(self.vocabulary)
@@ -146,9 +146,9 @@ class LanguageModel(nn.Module):
                 self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(features, n_symbols, list(config.cutoffs))
             return
         if config.tied and config.hidden != width:
-            self.between = nn.Parameter(weight_block(width, [config.hidden], generator))
+            self.between = nn.Parameter(glorot_blocks(width, [config.hidden], generator))
         if not config.tied:
-            self.weight = nn.Parameter(weight_block(n_symbols, [features], generator))
+            self.weight = nn.Parameter(glorot_blocks(n_symbols, [features], generator))
         self.bias = nn.Parameter(torch.zeros(n_symbols))
 
     def _make_length(self) -> None:

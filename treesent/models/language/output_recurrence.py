@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from treesent.nn.levels import weight_block
+from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear
 
 
@@ -37,7 +37,7 @@ class OutputRecurrence(nn.Module):
         super().__init__()
         self.delays = delays
         # Block j reads the output of j + 1 steps ago.
-        self.recurrent = nn.Parameter(weight_block(hidden, [width] * delays, generator) * delays**-0.5)
+        self.recurrent = nn.Parameter(glorot_blocks(hidden, [width] * delays, generator) * delays**-0.5)
         self.bias = nn.Parameter(torch.zeros(hidden))
 
     def forward(self, outputs: Tensor, others: Tensor | None = None, keep: Tensor | None = None) -> Tensor:

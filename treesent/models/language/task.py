@@ -14,8 +14,9 @@ from treesent.data.streams import Encoded, Lanes, shuffled
 from treesent.errors import TreesentError
 from treesent.models.language.free_running import FreeRunning, free_losses, run_freely
 from treesent.models.language.model import LanguageModel, LanguageState
-from treesent.models.language.text_losses import text_losses
 from treesent.models.language.sections import LanguageTrainingConfig
+from treesent.models.language.text_losses import text_losses
+from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.types import Int64
 
@@ -151,7 +152,7 @@ class LanguageTask(Task):
         few = np.arange(len(dev))[:: max(1, len(dev) // config.eval_texts)] if config.eval_texts else None
         self.often = dev if few is None else dev.take(few)
         self._pass, self._stream = -1, train
-        self.free_running = config.free_running
+        self.free_running, self.sampling = config.free_running, config.scheduled_sampling
         self._state: LanguageState | None = None
 
     @property
@@ -159,7 +160,7 @@ class LanguageTask(Task):
         """Windows of a pass."""
         return self.lanes.windows
 
-    def order(self, config: LanguageTrainingConfig, epoch: int) -> list[Int64]:
+    def order(self, config: TrainingConfig, epoch: int) -> list[Int64]:
         """Go on along the stream: an epoch begins where the one before has ended.
 
         :param config: the recipe's ``[training]``.
@@ -189,7 +190,7 @@ class LanguageTask(Task):
         return WindowBatch(symbols, targets, left, first=window == 0, step=step)
 
     def loss(
-        self, model: nn.Module, batch: WindowBatch, generator: torch.Generator, config: LanguageTrainingConfig
+        self, model: nn.Module, batch: WindowBatch, generator: torch.Generator, config: TrainingConfig
     ) -> Tensor:
         """Give the mean negative log-probability of a window's symbols.
 
@@ -202,7 +203,7 @@ class LanguageTask(Task):
         if batch.first or self._state is None:
             self._state = model.initial_state(batch.n_trees)
         remaining = None if model.count is None else batch.remaining
-        share = config.scheduled_sampling.share(batch.step)
+        share = self.sampling.share(batch.step)
         if share < 1:
             symbols = torch.cat([batch.symbols, batch.targets[-1:]])
             losses, state = free_losses(model, symbols, self._state, share, generator, remaining)
@@ -212,7 +213,7 @@ class LanguageTask(Task):
         self._state = state.detach()
         return losses.mean()
 
-    def weight(self, batch: WindowBatch, config: LanguageTrainingConfig) -> Tensor:
+    def weight(self, batch: WindowBatch, config: TrainingConfig) -> Tensor:
         """The symbols that the loss is a mean over.
 
         :param batch: made by :meth:`batch`.

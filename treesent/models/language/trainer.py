@@ -42,7 +42,7 @@ class LanguageData:
     signature: dict[str, Any]
 
 
-def prepare(recipe: Recipe, device: torch.device) -> LanguageData:  # noqa: ARG001 - the family's interface
+def prepare(recipe: Recipe, device: torch.device) -> LanguageData:
     """Read the data of a language model.
 
     :param recipe: the recipe.
@@ -82,7 +82,9 @@ def build(recipe: Recipe, data: LanguageData, generator: torch.Generator) -> Lan
     return model
 
 
-def write(recipe: Recipe, data: LanguageData, model: LanguageModel, folder: Path, name: str) -> LanguageScores:  # noqa: ARG001 - the family's interface
+def write(
+    recipe: Recipe, data: LanguageData, model: LanguageModel, folder: Path, name: str
+) -> LanguageScores:
     """Write a trained model, and evaluate it as it is saved.
 
     :param recipe: the recipe.
@@ -134,7 +136,9 @@ def read_language_texts(config: CorporaConfig) -> tuple[list[str], list[str]]:
     :raises TreesentError: a corpus cannot be read, or one part is left without texts.
     """
     if config.dev_share:
-        raise RecipeError("corpora.dev_share is for classifiers; a language model takes dev, or dev_last = 2000 for example")
+        raise RecipeError(
+            "corpora.dev_share is for classifiers; a language model takes dev, or dev_last = 2000 for example"
+        )
     texts, dev = (list(read_texts(config.files(name), config.text_column)) for name in ("train", "dev"))
     if config.dev_last:
         texts, dev = texts[: -config.dev_last], texts[-config.dev_last :]

@@ -27,10 +27,10 @@ from treesent.config import Dropout, read_section, section
 from treesent.errors import TreesentError
 from treesent.models.parser.chart import depths
 from treesent.models.parser.file import load_parser, save_parser
-from treesent.nn.batch import packing
 from treesent.nn.dropout import dropout
-from treesent.nn.levels import weight_block
+from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear
+from treesent.nn.packed import packing
 from treesent.nn.sru import BidirectionalSRU
 from treesent.trees.structure import Structure
 
@@ -125,12 +125,12 @@ class DistanceParser(nn.Module):
         widths = [width, *[2 * config.hidden] * config.layers]
         layers = [BidirectionalSRU(below, config.hidden, generator) for below in widths[:-1]]
         self.first, self.layers = layers[0], nn.ModuleList(layers[1:])
-        self.before = nn.Parameter(weight_block(config.gap, [2 * config.hidden], generator))
-        self.after = nn.Parameter(weight_block(config.gap, [2 * config.hidden], generator))
+        self.before = nn.Parameter(glorot_blocks(config.gap, [2 * config.hidden], generator))
+        self.after = nn.Parameter(glorot_blocks(config.gap, [2 * config.hidden], generator))
         self.bias = nn.Parameter(torch.zeros(config.gap))
-        self.output = nn.Parameter(weight_block(1, [config.gap], generator))
-        self.start = nn.Parameter(weight_block(config.span, [config.gap], generator))
-        self.end = nn.Parameter(weight_block(config.span, [config.gap], generator))
+        self.output = nn.Parameter(glorot_blocks(1, [config.gap], generator))
+        self.start = nn.Parameter(glorot_blocks(config.span, [config.gap], generator))
+        self.end = nn.Parameter(glorot_blocks(config.span, [config.gap], generator))
         self.start_bias = nn.Parameter(torch.zeros(config.span))
         self.end_bias = nn.Parameter(torch.zeros(config.span))
 

@@ -21,7 +21,7 @@ from treesent.nn.attention import AdditiveAttention, Attention, Memory, Multipli
 from treesent.nn.cells import Cell, Unrolled, make_cell
 from treesent.nn.deferred import DeferredGradient
 from treesent.nn.dropout import dropout
-from treesent.nn.levels import weight_block
+from treesent.nn.initial import glorot_blocks
 from treesent.nn.packed import Packed
 from treesent.nn.recurrent_layer import RecurrentLayer
 
@@ -71,20 +71,20 @@ class EncoderDecoder(nn.Module):
         first = self._cells()[0]
         feed = self.attention is not None and config.feed
         self.feed = (
-            nn.Parameter(weight_block(first.n_gates * config.hidden, [context], generator)) if feed else None
+            nn.Parameter(glorot_blocks(first.n_gates * config.hidden, [context], generator)) if feed else None
         )
         self.symbols = nn.Parameter(torch.empty(n_symbols + 1, config.embedding))
         nn.init.normal_(self.symbols, std=config.embedding**-0.5, generator=generator)
         self.read = None
         if config.copy and copy is not None:
-            self.read = nn.Parameter(weight_block(config.embedding, [width], generator))
+            self.read = nn.Parameter(glorot_blocks(config.embedding, [width], generator))
         states = config.decoder_layers * first.n_states * config.hidden
-        self.bridge = nn.Parameter(weight_block(states, [below], generator))
+        self.bridge = nn.Parameter(glorot_blocks(states, [below], generator))
         self.bridge_bias = nn.Parameter(torch.zeros(states))
         columns = [config.hidden, *([context] if context else [])]
-        self.readout = nn.Parameter(weight_block(config.hidden, columns, generator))
+        self.readout = nn.Parameter(glorot_blocks(config.hidden, columns, generator))
         self.readout_bias = nn.Parameter(torch.zeros(config.hidden))
-        self.output = nn.Parameter(weight_block(n_symbols, [config.hidden], generator))
+        self.output = nn.Parameter(glorot_blocks(n_symbols, [config.hidden], generator))
         self.output_bias = nn.Parameter(torch.zeros(n_symbols))
 
     @property

@@ -19,7 +19,7 @@ from treesent.training.recipe import Recipe
 from treesent.training.task import Scored
 
 
-def prepare(recipe: Recipe, device: torch.device) -> ParserData:  # noqa: ARG001 - the family's interface
+def prepare(recipe: Recipe, device: torch.device) -> ParserData:
     """Read the data of a sequence-to-sequence parser; of the trees only the brackets count.
 
     :param recipe: the recipe.
@@ -39,7 +39,7 @@ def build(recipe: Recipe, data: ParserData, generator: torch.Generator) -> Parse
     return on_vectors(Seq2SeqParser(recipe.settings, data.table.width, generator), data)
 
 
-def write(recipe: Recipe, data: ParserData, model: ParserOnVectors, folder: Path, name: str) -> Scored:  # noqa: ARG001 - the family's interface
+def write(recipe: Recipe, data: ParserData, model: ParserOnVectors, folder: Path, name: str) -> Scored:
     """Write a trained parser, and evaluate it as it is saved.
 
     :param recipe: the recipe.

@@ -44,7 +44,7 @@ class ParserData:
     signature: dict[str, Any]
 
 
-def prepare(recipe: Recipe, device: torch.device) -> ParserData:  # noqa: ARG001 - the family's interface
+def prepare(recipe: Recipe, device: torch.device) -> ParserData:
     """Read the data of a chart parser; of the trees only the brackets count.
 
     :param recipe: the recipe.
@@ -64,7 +64,7 @@ def build(recipe: Recipe, data: ParserData, generator: torch.Generator) -> Parse
     return on_vectors(DistanceParser(recipe.settings, data.table.width, generator), data)
 
 
-def write(recipe: Recipe, data: ParserData, model: ParserOnVectors, folder: Path, name: str) -> Scored:  # noqa: ARG001 - the family's interface
+def write(recipe: Recipe, data: ParserData, model: ParserOnVectors, folder: Path, name: str) -> Scored:
     """Write a trained chart parser, and evaluate it as it is saved.
 
     :param recipe: the recipe.
@@ -117,7 +117,9 @@ def read_data(recipe: Recipe, task: Callable[[EncodedCorpus, EncodedCorpus], Tas
         raise RecipeError("training.tune_vectors is true, but a parser does not train its vectors; remove it")
     if recipe.training.metric not in ("bracket_f1", "exact_match"):
         metric = recipe.training.metric
-        raise RecipeError(f"training.metric is {metric!r}; must be 'bracket_f1' or 'exact_match' for a parser")
+        raise RecipeError(
+            f"training.metric is {metric!r}; must be 'bracket_f1' or 'exact_match' for a parser"
+        )
     if recipe.corpora.has_texts or recipe.labels is None:
         raise RecipeError("[corpora] has labelled texts, but a parser is trained on bracketed trees only")
     if recipe.corpora.dev_share:

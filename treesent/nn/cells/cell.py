@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.nn.deferred import DeferredGradient
-from treesent.nn.spans import Steps
+from treesent.nn.sequences import Steps
 
 State = tuple[Tensor, ...]
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from treesent.nn.cells.cell import Cell
-from treesent.nn.spans import Steps
+from treesent.nn.sequences import Steps
 
 
 class TorchCell(Cell):
