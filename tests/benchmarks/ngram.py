@@ -16,7 +16,7 @@ import numpy as np
 from treesent.data.streams import Encoded
 from treesent.files import recipe_path
 from treesent.models.language.task import LanguageScores
-from treesent.models.language.trainer import language_model_config, read_language_texts
+from treesent.models.language.trainer import read_language_texts
 from treesent.models.registry import FAMILIES
 from treesent.text.vocabulary import Vocabulary
 from treesent.training.recipe import read_recipe
@@ -53,7 +53,7 @@ def probabilities(train, dev, order, n_symbols):
 
 def measure(recipe, order):
     """The figures of an n-gram model on a recipe's dev texts, and the seconds that it took."""
-    config = language_model_config(recipe.model)
+    config = recipe.settings
     texts, dev_texts = read_language_texts(recipe.corpora)
     vocabulary = Vocabulary.of(texts, "character", config.least, config.most, config.lowercase)
     train, dev = (Encoded.of(vocabulary, part, config.backward) for part in (texts, dev_texts))

@@ -103,21 +103,18 @@ def parse_recipe(
 
 def _read(config: Mapping[str, Any], families: Iterable[Family]) -> Recipe:
     """Read every section; keys and values are checked before files, which may take long to make."""
+    families = tuple(families)
+    _refuse_unknown(config, {name for family in families for name in _sections(family)})
     for name in ("model", "corpora"):
         if name not in config:
-            message = f"the section [{name}] is missing; add it"
-            raise RecipeError(f"{message} ({nearest(name, config)})" if config else message)
+            raise RecipeError(f"the section [{name}] is missing; add it")
     model = config["model"]
     if not isinstance(model, Mapping):
         raise RecipeError("model is a value; must be a section, [model]")
     family = family_of(model, families)
-    kinds = {**COMMON, **family.sections}
-    known = {"paths", "vectors", "model", "labels", *(name.split(".")[0] for name in kinds)}
-    for name in config:
-        if name not in known:
-            raise RecipeError(f"[{name}] is unknown; {nearest(name, known)}")
+    _refuse_unknown(config, _sections(family))
     model, sections = dict(model), {}
-    for name, kind in kinds.items():
+    for name, kind in {**COMMON, **family.sections}.items():
         outer, _, inner = name.partition(".")
         if inner:  # a value of that name is a setting of the network
             if isinstance(model.get(inner), Mapping):
@@ -134,6 +131,17 @@ def _read(config: Mapping[str, Any], families: Iterable[Family]) -> Recipe:
         labels=read_section(LabelsConfig, _with_polarity(config.get("labels", {})), "labels"),
         sections=sections,
     )
+
+
+def _sections(family: Family) -> set[str]:
+    """The top sections that a family's recipes may have."""
+    return {"paths", "vectors", "model", "labels", *COMMON, *(name.split(".")[0] for name in family.sections)}
+
+
+def _refuse_unknown(config: Mapping[str, Any], known: set[str]) -> None:
+    for name in config:
+        if name not in known:
+            raise RecipeError(f"[{name}] is unknown; {nearest(name, known)}")
 
 
 def _with_polarity(labels: Any) -> Any:

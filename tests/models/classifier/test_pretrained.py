@@ -277,7 +277,7 @@ def test_a_classifier_begins_with_the_vectors_that_a_language_model_has_tuned(fo
             {"model.@architectures": "treesent.TreeGRU.v1"},
             "tree networks cannot be initialised from a language model",
         ),
-        ({"model.@architectures": "treesent.DistanceParser.v1"}, "is no recurrent classifier"),
+        ({"model.@architectures": "treesent.DistanceParser.v1"}, "model.encoder is unknown"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(folder, tmp_path, overrides, message):

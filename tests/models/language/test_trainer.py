@@ -286,9 +286,12 @@ def test_vectors_are_tuned_where_the_recipe_says_so(folder):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"training.metric": "root.accuracy"}, "metric is 'root.accuracy'; a model of characters has"),
-        ({"corpora.dev_share": 0.1}, "dev_last is 4, but dev_share is given too"),
-        ({"corpora.dev_last": 0, "corpora.dev_share": 0.1}, "dev_share is of classifiers"),
+        (
+            {"training.metric": "root.accuracy"},
+            "metric is 'root.accuracy'; must be 'perplexity' or 'bits_per_character' for a model of",
+        ),
+        ({"corpora.dev_share": 0.1}, "dev_share is 0.1, but dev_last is set too"),
+        ({"corpora.dev_last": 0, "corpora.dev_share": 0.1}, "dev_share is for classifiers"),
         ({"corpora.dev_last": 20}, "0 texts to learn from and 20 for dev"),
         ({"model.hiden": 3}, "did you mean 'hidden'"),
         ({"model.unit": "syllable"}, "unit is 'syllable'"),

@@ -153,7 +153,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(folder):
     [
         ({"model.hiden": 3}, "hidden"),
         ({"model.hidden": 0}, "model.hidden is 0"),
-        ({"model.attention": "dot"}, "expected one of 'additive', 'multiplicative', 'none'"),
+        ({"model.attention": "dot"}, "must be 'additive', 'multiplicative' or 'none'"),
         ({"model.search.beam": 0}, "beam is 0"),
         ({"training.metric": "root.accuracy"}, "bracket_f1"),
         ({"training.tune_vectors": True}, "tune_vectors"),
