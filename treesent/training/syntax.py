@@ -42,7 +42,7 @@ def parse_config(text: str, overrides: Mapping[str, Any], path: Path) -> dict[st
             f"{path}: the section [{error.args[0]}] must stand before the sections inside it; add it"
         ) from error
     except (ConfigValidationError, configparser.Error, ValueError) as error:
-        raise RecipeError(f"{path} is not a valid recipe: {' '.join(str(error).split())}") from error
+        raise RecipeError(f"{path} is not a valid recipe: {_reason(error)}") from error
 
 
 def _override(config: dict[str, Any], key: str, value: Any) -> None:
@@ -54,3 +54,7 @@ def _override(config: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(config, dict):
             raise RecipeError(f"--{key}: {section} is a value, not a section")
     config[last] = value
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).removeprefix("Config validation error").strip()
