@@ -28,6 +28,10 @@ check: $(VENV)/installed-test  ## ruff and mypy
 docs: $(VENV)/installed-docs  ## build the docs into out/docs, warnings as errors
 	$(PY) -m sphinx -W --keep-going -q -b html docs out/docs
 
+SECONDS ?= 60
+fuzz: $(VENV)/installed-test  ## damaged files into every reader, for SECONDS=60 with SEED (random); property tests too from 600 on
+	PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 bench: $(VENV)/installed-test  ## print each benchmark's ratio to its peer; writes benchmarks.json
 	$(PY) -m tests.benchmarks
 

@@ -49,6 +49,7 @@ setup(
         "pydantic>=2.7",
         "pyarrow>=17",
         "safetensors>=0.4.5",
+        "scipy>=1.15",
     ],
     extras_require=EXTRAS,
     entry_points={

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import settings
 
 # Others use the machine too: a slow example is no fault of the code.
-settings.register_profile("treesent", deadline=None, max_examples=60)
+settings.register_profile("treesent", deadline=None, max_examples=60, derandomize=True, database=None)
+# `make fuzz` chooses this one with --hypothesis-profile: other examples every time, and ten times as many.
+settings.register_profile("fuzz", deadline=None, max_examples=600, derandomize=False, database=None)
 settings.load_profile("treesent")
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"

@@ -16,6 +16,11 @@ WORDS = st.text(
 """Words as they may stand in brackets."""
 
 
+def right_branching(words):
+    """The tree in which every word is combined with all that follow."""
+    return Tree.from_batch(Structure.right_branching([len(words)]), 0, words)
+
+
 @st.composite
 def lengths(draw, max_trees=6, max_words=20):
     """Words per sentence of a batch."""

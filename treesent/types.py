@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bool = npt.NDArray[np.bool_]
+Int8 = npt.NDArray[np.int8]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 UInt32 = npt.NDArray[np.uint32]

@@ -112,12 +112,14 @@ def _docs(nlp: Any, sentences: list[list[str]]) -> list[Any]:
 
 
 def _dependency(nlp: Any, sentences: list[list[str]]) -> Any:
-    from treesent.trees.dependency import from_heads, token_heads
+    from treesent.trees.dependency import from_heads
 
     docs = list(nlp.pipe(_docs(nlp, sentences), batch_size=BATCH))
-    heads, _ = token_heads(docs)
-    ends = np.cumsum([len(doc) for doc in docs])
-    return from_heads(heads, ends - [len(doc) for doc in docs], ends)
+    lengths = np.array([len(doc) for doc in docs])
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    heads = np.concatenate([[token.head.i for token in doc] for doc in docs]) + np.repeat(begins, lengths)
+    return from_heads(heads, begins, ends)
 
 
 def _run_spacy(nlp: Any, sentences: list[list[str]]) -> Any:

@@ -8,6 +8,7 @@ import spacy
 from hypothesis import given
 from typer.testing import CliRunner
 
+from tests.parses import dependencies
 from tests.strategies import trees as random_trees
 from treesent.cli import app
 from treesent.cli.trees import align_file, trees_of_file
@@ -16,7 +17,6 @@ from treesent.data.sst import read_treebank
 from treesent.errors import DataError, ModelError, TreesentError
 from treesent.pipeline.treebank import grow_trees, open_pipeline
 from treesent.trees.brackets import parse_tree, read_trees
-from treesent.trees.dependency import Dependencies
 
 TEXTS = ["The plot is thin, but the acting is superb.", "", "I loved it. Why would you not?"]
 LABELS = [
@@ -88,7 +88,7 @@ def test_dependency_trees_of_a_real_parser(files, parser_nlp):
     )
     found = list(read_trees(files / "trees.txt"))
     docs = list(parser_nlp.pipe(TEXTS))
-    structure = Dependencies.from_docs(docs).binarise()
+    structure = dependencies(docs).binarise()
     assert [list(tree.words) for tree in found] == [[t.text for t in s] for doc in docs for s in doc.sents]
     for number, tree in enumerate(found):
         assert np.array_equal(tree.left, structure.arrays(number)[0])

@@ -61,7 +61,9 @@ def test_labels_lie_on_the_spans_that_both_trees_have(corpus, heads):
 def test_heads_of_other_sentences_are_refused(corpus, tmp_path):
     other = tmp_path / "other.heads"
     other.write_text("0\n2 3 0 5 3\n0 1\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"3 sentences with 8 words, the trees of 3 with 8, or their order"):
+    with pytest.raises(
+        DataError, match=r"3 sentences with 8 words, the trees those of 3 with 8, or their order"
+    ):
         on_dependencies(corpus, read_heads([other]))
 
 
@@ -72,8 +74,9 @@ def test_heads_of_other_sentences_are_refused(corpus, tmp_path):
         ("0 0", "2 roots"),
         ("0 x", "invalid literal"),
         ("0 7", "head"),
-        ("0 3 2", "in a circle"),
+        ("0 3 2", "form a cycle"),
         ("", "0 roots"),
+        ("99999999999999999999", "too large|too big|out of bounds"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path, line, message):
@@ -93,11 +96,27 @@ def test_a_parser_writes_what_is_read(tmp_path, parser_nlp):
     assert found.parent[:5].tolist() == [1, 2, -1, 4, 2]
 
 
+def test_the_command_writes_what_is_read_and_overwrites_only_when_told(tmp_path, parser_nlp):
+    parser_nlp.to_disk(tmp_path / "parser")
+    trees, output = tmp_path / "trees.txt", tmp_path / "train.heads"
+    trees.write_text("\n".join(TREES) + "\n", encoding="utf-8")
+    output.write_text("0\n", encoding="utf-8")
+    command = ["heads", str(trees), "--pipeline", str(tmp_path / "parser"), "-o"]
+    refused = CliRunner().invoke(app, [*command, str(output)])
+    assert refused.exit_code == 1 and "--overwrite" in refused.stderr
+    assert output.read_text("utf-8") == "0\n"
+    assert CliRunner().invoke(app, [*command, str(output), "--overwrite"]).exit_code == 0
+    assert output.read_text("utf-8").splitlines()[1] == "0"
+    assert read_heads([output]).lengths.tolist() == [5, 1, 2]
+    assert CliRunner().invoke(app, [*command, str(trees), "--overwrite"]).exit_code == 1
+    assert trees.read_text("utf-8") == "\n".join(TREES) + "\n"
+
+
 def test_a_pipeline_that_parses_nothing_is_refused(tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(TreesentError, match="no dependency parser"):
         next(parse_heads([["a"]], str(tmp_path / "blank")))
-    with pytest.raises(TreesentError, match="no spaCy pipeline"):
+    with pytest.raises(TreesentError, match="there is no pipeline"):
         next(parse_heads([["a"]], str(tmp_path / "nothing")))
 
 
@@ -141,7 +160,7 @@ def test_phrases_without_heads_are_not_drawn():
     nlp, *_ = child_sum_nlp()
     component = nlp.get_pipe("treesent")
     doc = component(Doc(nlp.vocab, words=["the", "plot"], heads=[1, 1], deps=["dep"] * 2))
-    with pytest.raises(ModelError, match="phrases that project draws"):
+    with pytest.raises(ModelError, match="the phrases of the project command"):
         hidden_states(component.predictor, [doc])
 
 
@@ -176,4 +195,4 @@ def test_a_recipe_with_heads_trains_and_a_treebanks_trees_are_refused(tmp_path, 
     assert trained.dev.nodes.to_dict()["accuracy_5"] == 100
     result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "out"), str(tmp_path / "trees.txt")])
     assert result.exit_code == 1
-    assert "dependency trees with their heads" in result.stderr
+    assert "needs dependency trees, and these trees have no heads" in result.stderr

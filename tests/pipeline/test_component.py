@@ -14,13 +14,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 import treesent
+from tests.parses import dependencies
 from tests.toy_pipeline import BLOCK, TEXT, WORDS, toy_model, toy_nlp, toy_table
 from treesent.errors import DataError, ModelError, TreesentError
 from treesent.models.classifier.folder import load_model, save_model
 from treesent.pipeline import gold
 from treesent.pipeline.component import write_pipeline
 from treesent.pipeline.record import read
-from treesent.trees import dependency
 from treesent.trees.brackets import parse_tree
 
 TEXTS = [
@@ -100,7 +100,7 @@ def test_a_dependency_parse_is_used_where_there_is_one(parser_nlp):
     nlp, own = parser_nlp, toy_nlp()
     doc = nlp("The plot, which is thin, was not bad.  But she  said it was superb.")
     scored = own.get_pipe("treesent")(doc)
-    expected = dependency.Dependencies.from_docs([doc]).binarise()
+    expected = dependencies([doc]).binarise()
     ((_, record),) = read(scored)
     assert np.array_equal(record.start, expected.start)
     assert np.array_equal(record.end, expected.end)

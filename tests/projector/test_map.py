@@ -197,7 +197,7 @@ def test_compare_takes_common_words_of_any_width(table):
     found = compare(table, other, 20)
     assert found.names == tuple(table.words[:20])
     assert found.after.shape == (20, 12)
-    with pytest.raises(VectorsError, match="share 0 words"):
+    with pytest.raises(VectorsError, match="have 0 words in common"):
         compare(table, VectorTable(("x", "y", "z"), np.eye(3, dtype=np.float32)), 20)
 
 

@@ -2,10 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import WORDS, forests, trees
-from treesent.errors import DataError, TreeFormatError, TreesentError
+from tests.strategies import WORDS, forests, right_branching, trees
+from treesent.errors import DataError, OutputError, TreeFormatError, TreesentError
 from treesent.trees.brackets import escape, parse_tree, read_trees, unescape, write_trees
-from treesent.trees.tree import Tree
 
 
 @given(trees())
@@ -23,7 +22,7 @@ def test_files_round_trip(tmp_path_factory, trees):
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=5))
 def test_any_word_can_be_written(words):
     """Brackets and white space are replaced, and what was replaced once stays."""
-    tree = Tree.right_branching(words)
+    tree = right_branching(words)
     assert parse_tree(tree.brackets()).words == tuple(escape(word) for word in words)
     assert [escape(escape(word)) for word in words] == [escape(word) for word in words]
 
@@ -155,7 +154,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "missing.txt", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
             list(read_trees(path))
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_trees([], tmp_path / "missing" / "trees.txt")
 
 
@@ -163,7 +162,7 @@ def test_a_file_is_replaced_only_when_all_is_written(tmp_path):
     path = tmp_path / "trees.txt"
     path.write_text("(2 old)\n")
     with pytest.raises(TreesentError, match="an empty word cannot stand in a tree"):
-        write_trees([Tree.right_branching(["new"]), Tree.right_branching([""])], path)
+        write_trees([right_branching(["new"]), right_branching([""])], path)
     assert path.read_text() == "(2 old)\n"
     assert list(tmp_path.iterdir()) == [path]
 

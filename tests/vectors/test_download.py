@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from treesent.cli import app
-from treesent.errors import VectorsError
+from treesent.errors import OutputError, VectorsError
 from treesent.vectors.download import download, find_source, read_sources
 
 DATA = bytes(range(256)) * 5000
@@ -29,10 +29,12 @@ class Server(BaseHTTPRequestHandler):
                 self.end_headers()
                 return
             self.send_response(206)
+            whole = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            self.send_header("Content-Range", state.get("content_range") or whole)
         else:
             self.send_response(200)
         self.send_header("ETag", state["tag"])
-        self.send_header("Content-Length", str(len(data) - start))
+        self.send_header("Content-Length", state.get("content_length") or str(len(data) - start))
         self.end_headers()
         end = len(data) if not state["cut"] else start + state["cut"].pop()
         self.wfile.write(data[start:end])
@@ -119,7 +121,7 @@ def test_a_wrong_hash_leaves_nothing(server, tmp_path):
 def test_without_a_network_it_says_what_to_put_where(tmp_path):
     with pytest.raises(VectorsError, match=r"put the file here: .*v\.txt"):
         download("http://127.0.0.1:9/v.txt", tmp_path / "v.txt")
-    with pytest.raises(VectorsError, match="no http or https"):
+    with pytest.raises(VectorsError, match="not an http or https"):
         download("file:///etc/passwd", tmp_path / "v.txt")
 
 
@@ -151,3 +153,56 @@ def test_the_command(server, tmp_path):
         sources.write_text(broken)
         with pytest.raises(VectorsError, match=message):
             read_sources(sources)
+
+
+def test_a_part_that_was_not_asked_for_is_never_glued_on(server, tmp_path):
+    server.state["cut"] = [1000]
+    with pytest.raises(VectorsError, match="cannot be fetched"):
+        download(server.address, tmp_path / "v.txt")
+    server.state["content_range"] = f"bytes 10-{len(DATA) - 1}/{len(DATA)}"
+    done = download(server.address, tmp_path / "v.txt")
+    assert done.path.read_bytes() == DATA
+    assert server.state["requests"] == [None, "bytes=1000-", None]
+
+
+@pytest.mark.parametrize("length", ["-1", "1e9", "many", ""])
+def test_a_length_that_is_no_number(server, tmp_path, length):
+    server.state["content_length"] = length or " "
+    with pytest.raises(VectorsError, match=r"Content-Length|cannot be fetched"):
+        download(server.address, tmp_path / "v.txt")
+    assert "v.txt" not in names(tmp_path)
+
+
+def test_plain_http_needs_a_hash(tmp_path):
+    with pytest.raises(VectorsError, match=r"plain http can be changed on the way.*sha256"):
+        download("http://vectors.example/v.txt", tmp_path / "v.txt")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["", "abc", "v.txt"])
+def test_a_broken_record_of_the_hash(server, tmp_path, text):
+    (tmp_path / "v.txt.sha256").write_text(text)
+    with pytest.raises(VectorsError, match=r"v\.txt\.sha256 does not begin with a sha256"):
+        download(server.address, tmp_path / "v.txt")
+
+
+def test_a_full_disk(server, tmp_path, monkeypatch):
+    (tmp_path / "v.txt.part").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"v\.txt\.part cannot be written: No space left"):
+        download(server.address, tmp_path / "v.txt")
+
+
+@pytest.mark.parametrize("file", ["../x", "/etc/x", "a/b", "..", "."])
+def test_a_source_stays_in_its_folder(tmp_path, file):
+    (tmp_path / "s.toml").write_text(
+        f'[x]\nwidth = 2\nn_words = 3\nlicence = "none"\naddress = "https://e.example/x"\nfile = "{file}"\n'
+    )
+    with pytest.raises(VectorsError, match="a name without a folder"):
+        read_sources(tmp_path / "s.toml")
+
+
+@pytest.mark.parametrize("text", ["x = 1", "[x]\nwidth = 'wide'", "[x]\nunknown = 1", "[x", "\xff"])
+def test_sources_that_make_no_sense(tmp_path, text):
+    (tmp_path / "s.toml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(VectorsError, match=r"s\.toml"):
+        read_sources(tmp_path / "s.toml")

@@ -176,7 +176,7 @@ def test_a_cut_or_flipped_file_is_refused(tmp_path):
             VectorTable.load(tmp_path)
     with pytest.raises(VectorsError, match="does not exist"):
         VectorTable.load(tmp_path / "missing")
-    with pytest.raises(VectorsError, match="no table"):
+    with pytest.raises(VectorsError, match="not a table"):
         VectorTable.from_bytes(b"pickle")
 
 

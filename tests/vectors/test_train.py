@@ -126,9 +126,9 @@ def test_the_command_trains_by_recipe_and_settings(tmp_path):
     assert result.exit_code == 0, result.output
     assert "epoch 1 of 1, loss" in result.stderr
     assert read_vectors(tmp_path / "out.vec").width == 8
-    result = CliRunner().invoke(app, [*command, "--set", "widht=8"])
+    result = CliRunner().invoke(app, [*command, "--overwrite", "--set", "widht=8"])
     assert result.exit_code == 1 and "did you mean 'width'" in result.stderr
-    result = CliRunner().invoke(app, [*command, "--set", "width"])
+    result = CliRunner().invoke(app, [*command, "--overwrite", "--set", "width"])
     assert result.exit_code == 1 and "KEY=VALUE" in result.stderr
 
 

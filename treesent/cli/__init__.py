@@ -21,6 +21,7 @@ COMMANDS = (
     "attention",
     "evaluate",
     "trees",
+    "heads",
     "vectors",
     "project",
     "sample",

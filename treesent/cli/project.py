@@ -52,17 +52,25 @@ def project(
     serve: Annotated[
         bool, typer.Option("--serve", help="Show the page on this machine when it is done.")
     ] = False,
-    port: Annotated[int, typer.Option(help="For --serve; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="For --serve; 0 takes a free one.")] = 0,
+    trust_pickle: Annotated[
+        bool,
+        typer.Option("--trust-pickle", help="Open gensim's own files: pickles, which can run code."),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
 ) -> None:
     """Draw word vectors, or the phrases of a text, as one page that needs no network."""
     from treesent.errors import TreesentError
     from treesent.projector import MapOptions, project, project_phrases
+    from treesent.projector.map import check_output
+    from treesent.vectors.formats import files_of
 
     def tell(message: str) -> None:
         typer.echo(message, err=True)
 
     if serve and format is not Format.html:
         raise TreesentError(f"--serve shows a page, not {format.value}: leave --format out")
+    check_output(output, format.value, [*files_of(vectors), after, metadata], overwrite)
     options = MapOptions(
         layouts=tuple(key.strip() for key in layouts.split(",") if key.strip()),
         most=most_frequent,
@@ -73,6 +81,7 @@ def project(
         format=format.value,
         title=title,
         seed=seed,
+        trust_pickle=trust_pickle,
     )
     if from_pipeline is None:
         project(vectors, output, after, options, tell)

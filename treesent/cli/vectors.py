@@ -55,6 +55,11 @@ Vocabulary = Annotated[Path | None, typer.Option(metavar="FILE", help="Keep its 
 Words = Annotated[Path | None, typer.Option(metavar="FILE", help="The words of an .npy: .txt or .parquet.")]
 Member = Annotated[str | None, typer.Option(help="Which file of a zip archive.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+TrustPickle = Annotated[
+    bool,
+    typer.Option("--trust-pickle", help="Open gensim's own files: pickles, which can run any program."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 TextColumn = Annotated[str, typer.Option(help="Of a table or dataset: the column of the texts.")]
 
 
@@ -76,16 +81,18 @@ def train(
     ] = None,
     text_column: TextColumn = "text",
     split: Annotated[str, typer.Option(help="Of a dataset: the split.")] = "train",
-    format: Annotated[str | None, typer.Option(help="Where the name of OUT does not tell.")] = None,
+    format: Annotated[str | None, typer.Option(help="If the name of OUT does not tell.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train vectors with gensim's Word2Vec or FastText.
 
     The corpus is streamed and tokenised as the component does. One worker and one seed give the same vectors.
     """
     from treesent.data.texts import read_texts
-    from treesent.vectors.formats import write_vectors
+    from treesent.vectors.formats import check_vectors_output, write_vectors
     from treesent.vectors.train import train_vectors
 
+    check_vectors_output(output, format, corpus, overwrite)
     settings = _settings(recipe, set_ or [])
     table = train_vectors(read_texts(corpus, text_column, split), settings, _teller())
     write_vectors(table, output, format)
@@ -104,6 +111,7 @@ def evaluate(
     text_column: TextColumn = "text",
     words: Words = None,
     member: Member = None,
+    trust_pickle: TrustPickle = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge vectors: health, analogies, similarity, coverage of a corpus.
@@ -116,7 +124,13 @@ def evaluate(
     from treesent.vectors.health import check_health
     from treesent.vectors.train import tokenise
 
-    table = read_vectors(vectors, most_frequent=most_frequent, words=words, member=member)
+    table = read_vectors(
+        _vectors_of(vectors),
+        most_frequent=most_frequent,
+        words=words,
+        member=member,
+        trust_pickle=trust_pickle,
+    )
     health = check_health(table)
     found: dict[str, Any] = {"health": asdict(health) | {"problem": health.problem}}
     if similarity:
@@ -151,19 +165,24 @@ def convert(
     format: Annotated[
         str | None, typer.Option(help="glove word2vec word2vec-binary gensim npy spacy treesent.")
     ] = None,
+    trust_pickle: TrustPickle = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Read vectors, or those of a trained pipeline, and write them in another format."""
     from treesent.vectors import combine
-    from treesent.vectors.formats import read_vectors, write_vectors
+    from treesent.vectors.formats import check_vectors_output, files_of, read_vectors, write_vectors
 
+    source = _vectors_of(vectors)
+    check_vectors_output(output, format, [*files_of(source, words), vocabulary], overwrite)
     table = read_vectors(
-        _vectors_of(vectors),
+        source,
         most_frequent=most_frequent,
         vocabulary=_vocabulary(vocabulary),
         lower=lower,
         duplicates=duplicates.value,
         words=words,
         member=member,
+        trust_pickle=trust_pickle,
     )
     if randomise is not None:
         table = combine.randomise(table, randomise)
@@ -190,16 +209,23 @@ def join(
         Missing, typer.Option(help="What a word gets from a table that lacks it: from its pieces, ...")
     ] = Missing.pieces,
     seed: Annotated[int, typer.Option(help="Of random vectors.")] = 0,
-    format: Annotated[str | None, typer.Option(help="Where the name of OUT does not tell.")] = None,
+    format: Annotated[str | None, typer.Option(help="If the name of OUT does not tell.")] = None,
+    trust_pickle: TrustPickle = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Put tables side by side, each at the same mean length."""
     from treesent.vectors.combine import join as join_tables
     from treesent.vectors.combine import words_of
     from treesent.vectors.fit import with_fitted_subwords
-    from treesent.vectors.formats import read_vectors, write_vectors
+    from treesent.vectors.formats import check_vectors_output, files_of, read_vectors, write_vectors
 
+    sources = [_vectors_of(path) for path in vectors]
+    inputs = [file for source in sources for file in files_of(source)]
+    check_vectors_output(output, format, [*inputs, vocabulary], overwrite)
     wanted = _vocabulary(vocabulary)
-    tables = [read_vectors(_vectors_of(path), vocabulary=wanted, lower=True) for path in vectors]
+    tables = [
+        read_vectors(source, vocabulary=wanted, lower=True, trust_pickle=trust_pickle) for source in sources
+    ]
     names = words_of(tables)[:most_frequent]
     if missing is Missing.pieces:
         tables = [table if table.subwords is not None else with_fitted_subwords(table) for table in tables]
@@ -243,13 +269,14 @@ def info(
     vectors: Vectors,
     words: Words = None,
     member: Member = None,
+    trust_pickle: TrustPickle = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what a file of vectors holds."""
     from treesent.vectors.formats import read_vectors
     from treesent.vectors.health import check_health
 
-    table = read_vectors(_vectors_of(vectors), words=words, member=member)
+    table = read_vectors(_vectors_of(vectors), words=words, member=member, trust_pickle=trust_pickle)
     health = check_health(table)
     found = {
         "words": len(table),

@@ -1,49 +1,37 @@
-"""Dependency trees of a treebank's sentences, with its labels where spans agree.
+"""Dependency heads of a treebank's sentences, and the treebank's labels on the trees that they make.
 
-.. code-block:: console
-
-    python -m treesent.data.heads train.txt -o out/train.heads --pipeline en_core_web_sm
-
-The file has a line for each tree: the head of every word, counted from 1, and 0 at the root, as in CoNLL
-files. A recipe names it in ``[corpora]``.
+A file of heads has a line for each tree: the head of every word, counted from 1, and 0 at the root, as in
+CoNLL files. ``treesent heads`` writes it, and a recipe names it in ``[corpora]``.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 
 from treesent.data.batches import Corpus
 from treesent.errors import DataError, TreesentError
-from treesent.models.classifier.reparse import carry_labels
+from treesent.files import replacing
+from treesent.text.opening import load_pipeline
+from treesent.trees.arrays import run_offsets
 from treesent.trees.brackets import read_trees, unescape
 from treesent.trees.dependency import Dependencies
-from treesent.trees.structure import run_offsets
+from treesent.trees.labels import carry_labels
 from treesent.types import Int64
-
-app = typer.Typer(pretty_exceptions_enable=False)
 
 
 def parse_heads(sentences: Iterable[Sequence[str]], pipeline: str) -> Iterator[Int64]:
-    """Parse sentences on their own words with a spaCy pipeline.
+    """Parse sentences that are already tokenised with a spaCy pipeline.
 
     :param sentences: the words of each.
     :param pipeline: its name or folder; it must have a dependency parser.
-    :returns: the head of each word of a sentence, counted from 1, and 0 at its one root.
-    :raises TreesentError: there is no such pipeline, or it parses nothing.
+    :returns: for each sentence, the head of each word, counted from 1, and 0 at the root.
+        *Shape:* ``(n_words,)``
+    :raises TreesentError: there is no such pipeline, or it has no dependency parser.
     """
-    import spacy
     from spacy.tokens import Doc
 
-    try:
-        nlp = spacy.load(pipeline, exclude=["ner", "lemmatizer"])
-    except OSError as error:
-        raise TreesentError(
-            f"{pipeline}: no spaCy pipeline of this name; install it, or name another: {error}"
-        ) from error
+    nlp = load_pipeline(pipeline, exclude=["ner", "lemmatizer"])
     docs = (
         Doc(nlp.vocab, words=list(words), sent_starts=[place == 0 for place in range(len(words))])
         for words in sentences
@@ -56,25 +44,30 @@ def parse_heads(sentences: Iterable[Sequence[str]], pipeline: str) -> Iterator[I
 
 
 def write_heads(trees: str | Path, output: str | Path, pipeline: str) -> int:
-    """Parse the sentences of bracketed trees and write their heads.
+    """Parse the sentences of bracketed trees and write their dependency heads.
 
     :param trees: the file of trees.
-    :param output: the file to write.
+    :param output: the file to write; it is replaced only when all sentences are parsed.
     :param pipeline: a spaCy pipeline with a dependency parser.
-    :returns: how many there are.
+    :returns: the number of sentences.
+    :raises TreesentError: the trees or the pipeline cannot be read, or the file cannot be written.
     """
     sentences = ([unescape(word) for word in tree.words] for tree in read_trees(trees))
-    lines = [" ".join(map(str, heads.tolist())) + "\n" for heads in parse_heads(sentences, pipeline)]
+    n_sentences = 0
     Path(output).parent.mkdir(parents=True, exist_ok=True)
-    Path(output).write_text("".join(lines), encoding="utf-8")
-    return len(lines)
+    with replacing(output, "w", encoding="utf-8", newline="\n") as file:
+        for heads in parse_heads(sentences, pipeline):
+            file.write(" ".join(map(str, heads.tolist())) + "\n")
+            n_sentences += 1
+    return n_sentences
 
 
 def read_heads(paths: Iterable[str | Path]) -> Dependencies:
-    """Read files of heads as one batch of dependency trees.
+    """Read files of dependency heads as one batch of trees.
 
     :param paths: the files, in order.
-    :raises DataError: a line is no tree; file and line are named.
+    :returns: the trees of all files, one for each line.
+    :raises DataError: a file cannot be read, or a line is not a tree; file and line are named.
     """
     parts: list[Int64] = []
     for path in paths:
@@ -89,7 +82,7 @@ def read_heads(paths: Iterable[str | Path]) -> Dependencies:
                     raise ValueError(f"{int((heads < 0).sum())} roots, numbered 0; expected one")
                 own = np.where(heads < 0, np.arange(len(heads)), heads)
                 parts.append(Dependencies.from_heads(own).parent)
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 raise DataError(f"{path}: line {number}: {error}") from error
     lengths = np.array([len(part) for part in parts], np.int64)
     parent = np.concatenate([np.zeros(0, np.int64), *parts])
@@ -98,37 +91,21 @@ def read_heads(paths: Iterable[str | Path]) -> Dependencies:
 
 
 def on_dependencies(corpus: Corpus, dependencies: Dependencies) -> Corpus:
-    """Lay a corpus's labels on dependency trees: a node has the label of the constituent with its span.
+    """Carry a corpus's labels to dependency trees: a node gets the label of the constituent with its span.
 
-    So Tai et al. 2015 (section 5.1) label the subtrees of words; here nodes that lack some of a head's
-    dependents may have a label too, as a verb phrase without its subject does.
+    Tai et al. 2015 (section 5.1) label the subtrees of words in this way. Here the nodes that a binarised
+    parse adds, such as a verb phrase without its subject, can have a label too.
 
-    :param corpus: labelled constituents.
+    :param corpus: sentences with labelled constituents.
     :param dependencies: parses of the same sentences.
-    :raises DataError: they are not of the same sentences.
+    :returns: the same sentences in the dependency trees, binarised.
+    :raises DataError: the sentences differ.
     """
     if not np.array_equal(corpus.structure.lengths, dependencies.lengths):
         raise DataError(
-            f"the heads are of {len(dependencies.lengths)} sentences with {dependencies.lengths.sum()} "
-            f"words, the trees of {len(corpus)} with {corpus.structure.n_words}, or their order differs; "
-            "make the heads again from these trees (python -m treesent.data.heads)"
+            f"the heads are those of {len(dependencies.lengths)} sentences with {dependencies.lengths.sum()} "
+            f"words, the trees those of {len(corpus)} with {corpus.structure.n_words}, or their order "
+            "differs; make the heads again from these trees (treesent heads)"
         )
     structure = dependencies.binarise()
     return Corpus(corpus.words, structure, carry_labels(corpus.structure, corpus.label, structure))
-
-
-@app.command()
-def main(
-    trees: Annotated[Path, typer.Argument(help="Bracketed trees, one a line.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write.")],
-    pipeline: Annotated[str, typer.Option(help="A spaCy pipeline with a parser.")] = "en_core_web_sm",
-) -> None:
-    """Parse the sentences of a treebank."""
-    typer.echo(f"{output}: {write_heads(trees, output, pipeline):,} sentences", err=True)
-
-
-if __name__ == "__main__":
-    try:
-        app()
-    except TreesentError as error:
-        sys.exit(f"treesent: error: {error}")

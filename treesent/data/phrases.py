@@ -11,7 +11,7 @@ from pathlib import Path
 from treesent.data.labelled import expected_labels, label_number
 from treesent.data.tables import read_rows
 from treesent.errors import DataError
-from treesent.trees.structure import run_offsets
+from treesent.trees.arrays import run_offsets
 from treesent.trees.tree import UNLABELLED, Tree
 
 COLUMNS = ("sentence", "phrase", "label")

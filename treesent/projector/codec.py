@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.types import Float32
+from treesent.vectors.principal import principal_axes
 
 RADIX = 127
 """A component too large for a byte is two columns: ``RADIX * high + low``."""
@@ -31,7 +32,7 @@ class Quantised:
     :param scale: 1, or `RADIX` for the high part of a component. *Shape:* ``(n_columns,)``
     :param rotation: from the original space to the page's. *Shape:* ``(width, n_components)``
     :param step: the size of one whole number.
-    :param overlap: the share of the ten nearest neighbours that agrees with the float vectors.
+    :param overlap: the fraction of the ten nearest neighbours that are those of the float vectors.
     """
 
     columns: npt.NDArray[np.int8]
@@ -60,7 +61,7 @@ def unit_rows(matrix: Float32) -> Float32:
 
 
 def neighbour_overlap(exact: Float32, coded: Float32, sample: int = 500, k: int = 10) -> float:
-    """Return the share of the ``k`` nearest neighbours by cosine that two tables have in common.
+    """Return the fraction of the ``k`` nearest neighbours by cosine that two tables have in common.
 
     :param exact: unit rows. *Shape:* ``(n_words, width)``
     :param coded: rows of any length. *Shape:* ``(n_words, n_components)``
@@ -93,8 +94,7 @@ def quantise(matrix: Float32, target: float = 0.975, step: float = 0.004) -> Qua
     :param step: the first step tried.
     """
     unit = unit_rows(matrix)
-    _, axes = np.linalg.eigh((unit.T @ unit).astype(np.float64))
-    rotation = np.ascontiguousarray(axes[:, ::-1], dtype=np.float32)
+    rotation, _ = principal_axes(unit, centre=False)
     rotated = unit @ rotation
     while True:
         whole = np.rint(rotated / step).astype(np.int32)

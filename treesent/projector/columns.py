@@ -52,9 +52,8 @@ def clusters(names: Sequence[str], matrix: Float32, n_clusters: int = 12, seed: 
     axes = unit_rows(axes)
     n_clusters = max(1, min(n_clusters, len(names) // 3))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # an empty group is no fault: it just gets no name
-        start = _start(axes, n_clusters, np.random.default_rng(seed))
-        centres, group = kmeans2(axes, start, iter=25, minit="matrix")
+        warnings.simplefilter("ignore")  # of empty groups, and of points that are all equal
+        centres, group = kmeans2(axes, n_clusters, iter=25, minit="++", rng=seed)
     by_size = np.argsort(-np.bincount(group, minlength=n_clusters), kind="stable")
     place = np.empty(n_clusters, np.int32)
     titles = []
@@ -134,17 +133,6 @@ def column(name: str, values: Sequence[Any]) -> Column:
     other = len(kept) - 1
     codes = [-1 if text is None else place.get(text, other) for text in texts]
     return Column(name, np.array(codes, np.int32), categories=tuple(kept))
-
-
-def _start(rows: Float32, n_clusters: int, rng: np.random.Generator) -> Float32:
-    """First centres far from each other (k-means++, Arthur & Vassilvitskii 2007)."""
-    centres = [rows[rng.integers(len(rows))]]
-    nearest = np.full(len(rows), np.inf)
-    while len(centres) < n_clusters:
-        nearest = np.minimum(nearest, ((rows - centres[-1]) ** 2).sum(axis=1))
-        total = float(nearest.sum())
-        centres.append(rows[rng.choice(len(rows), p=nearest / total if total else None)])
-    return np.array(centres)
 
 
 def _short(name: str) -> bool:

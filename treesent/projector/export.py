@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from treesent.files import replacing
 from treesent.projector.layouts import Layout
 from treesent.projector.points import Points
+
+TENSORBOARD = ("vectors.tsv", "metadata.tsv", "projector_config.pbtxt")
+"""The files of :func:`write_tensorboard`."""
 
 
 def write_tensorboard(points: Points, folder: str | Path) -> Path:
@@ -20,21 +24,23 @@ def write_tensorboard(points: Points, folder: str | Path) -> Path:
     """
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    np.savetxt(out / "vectors.tsv", points.matrix, fmt="%.6g", delimiter="\t")
-    with (out / "metadata.tsv").open("w", encoding="utf-8", newline="\n") as stream:
+    vectors, metadata, config = (out / name for name in TENSORBOARD)
+    with replacing(vectors) as file:
+        np.savetxt(file, points.matrix, fmt="%.6g", delimiter="\t")
+    with replacing(metadata, "w", encoding="utf-8", newline="\n") as stream:
         if points.columns:  # a table of one column has no header: TensorBoard would count it as a point
             stream.write("\t".join(["name", *(_cell(column.name) for column in points.columns)]) + "\n")
         for i, name in enumerate(points.names):
             cells = [name, *(column.at(i) for column in points.columns)]
             stream.write("\t".join(map(_cell, cells)) + "\n")
-    (out / "projector_config.pbtxt").write_text(
-        "embeddings {\n"
-        f'  tensor_name: "{points.kind}"\n'
-        '  tensor_path: "vectors.tsv"\n'
-        '  metadata_path: "metadata.tsv"\n'
-        "}\n",
-        encoding="utf-8",
-    )
+    with replacing(config, "w", encoding="utf-8") as stream:
+        stream.write(
+            "embeddings {\n"
+            f'  tensor_name: "{points.kind}"\n'
+            f'  tensor_path: "{vectors.name}"\n'
+            f'  metadata_path: "{metadata.name}"\n'
+            "}\n"
+        )
     return out
 
 
@@ -66,7 +72,8 @@ def write_parquet(points: Points, layouts: Sequence[Layout], path: str | Path) -
             table[f"{layout.key}_{axis}"] = pa.array(values)
     out = Path(path)
     out.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(table), out, compression="zstd")
+    with replacing(out) as file:
+        pq.write_table(pa.table(table), file, compression="zstd")
     return out
 
 

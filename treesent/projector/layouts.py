@@ -10,6 +10,7 @@ from treesent.errors import MissingExtraError, VectorsError
 from treesent.projector.codec import unit_rows
 from treesent.projector.points import Points
 from treesent.types import Float32
+from treesent.vectors.principal import principal_axes
 
 KEPT = 50
 """Principal components that t-SNE, UMAP and k-means work on."""
@@ -48,7 +49,7 @@ def lay_out(points: Points, keys: Sequence[str] = ("pca",), seed: int = 0) -> tu
         if key not in LAYOUTS:
             raise VectorsError(f"no layout {key!r}; known: {', '.join(LAYOUTS)}")
     both = points.matrix if points.after is None else np.concatenate([points.matrix, points.after])
-    axes, shares = principal(unit_rows(both), KEPT)
+    axes, ratios = principal(unit_rows(both), KEPT)
     out = []
     for key in dict.fromkeys(("pca", *keys)):
         title, make = LAYOUTS[key]
@@ -56,30 +57,25 @@ def lay_out(points: Points, keys: Sequence[str] = ("pca",), seed: int = 0) -> tu
         n_points = len(points.names)
         note = NOTES[key]
         if key == "pca":
-            note = f"The first three axes hold {100 * shares[:3].sum():.0f}% of the variance. {note}"
+            note = f"The first three axes hold {100 * ratios[:3].sum():.0f}% of the variance. {note}"
         after = None if points.after is None else places[n_points:]
         out.append(Layout(key, title, places[:n_points], after, note))
     return tuple(out)
 
 
 def principal(matrix: Float32, n_components: int) -> tuple[Float32, Float32]:
-    """Return the principal components of the rows and the share of the variance of each.
-
-    The sign of a component is fixed by its largest loading, so the same table gives the same picture.
+    """Return the rows' coordinates on their principal axes, and the explained variance ratio of each axis.
 
     :param matrix: *Shape:* ``(n_points, width)``
-    :param n_components: how many, at most ``width``; three at least (zeros where there are fewer).
+    :param n_components: number of axes, at most ``width``; if there are fewer than three, zeros are added.
+    :returns: coordinates, *Shape:* ``(n_points, n_components)``, and ratios, *Shape:* ``(n_components,)``.
     """
-    centred = matrix - matrix.mean(axis=0)
-    variance, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(matrix))
-    variance, axes = np.maximum(variance[::-1][:n_components], 0), axes[:, ::-1][:, :n_components]
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    out = (centred @ axes).astype(np.float32)
-    if out.shape[1] < 3:
-        missing = 3 - out.shape[1]
-        out, variance = np.pad(out, ((0, 0), (0, missing))), np.pad(variance, (0, missing))
-    total = float(centred.var(axis=0).sum()) or 1.0
-    return out, (variance / total).astype(np.float32)
+    axes, variance = principal_axes(matrix)
+    rate = variance / (variance.sum() or 1.0)
+    scores = (matrix - matrix.mean(axis=0)) @ axes[:, :n_components]
+    missing = max(0, 3 - scores.shape[1])
+    rate = np.pad(rate[:n_components], (0, missing)).astype(np.float32)
+    return np.pad(scores, ((0, 0), (0, missing))), rate
 
 
 def _pca(axes: Float32, seed: int) -> Float32:

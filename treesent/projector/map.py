@@ -1,6 +1,6 @@
 """From vectors, or from a text and a model, to a map: the steps in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from treesent.errors import ModelError, VectorsError
-from treesent.files import pipeline_path
+from treesent.files import check_output_folder, check_outputs, pipeline_path, replacing
 from treesent.projector.columns import clusters, frequency, movement, read_columns, sentiment
 from treesent.projector.compare import compare
-from treesent.projector.export import write_parquet, write_tensorboard
+from treesent.projector.export import TENSORBOARD, write_parquet, write_tensorboard
 from treesent.projector.layouts import lay_out
 from treesent.projector.page import render
 from treesent.projector.points import MOST, Points
@@ -36,6 +36,7 @@ class MapOptions:
     :param format: ``html`` is the page; ``tensorboard`` a folder, ``parquet`` a file.
     :param title: of the page; by default the name of what is projected.
     :param seed: fixes t-SNE, UMAP and k-means.
+    :param trust_pickle: open gensim's own files, which are pickles and can run any program when opened.
     """
 
     layouts: tuple[str, ...] = ("pca",)
@@ -47,6 +48,7 @@ class MapOptions:
     format: Format = "html"
     title: str | None = None
     seed: int = 0
+    trust_pickle: bool = False
 
     def __post_init__(self) -> None:
         if not 3 <= self.most <= MOST:
@@ -80,10 +82,10 @@ def project(
     :raises MissingExtraError: t-SNE or UMAP without the extra ``viz``.
     """
     if after is None:
-        table = open_table(vectors, options.most).most_frequent(options.most)
+        table = open_table(vectors, options.most, options.trust_pickle).most_frequent(options.most)
         words = Points(tuple(table.words), table.dense())
     else:
-        words = compare(open_table(vectors), open_table(after), options.most)
+        words = compare(*(open_table(t, None, options.trust_pickle) for t in (vectors, after)), options.most)
     names = words.names
     tell(f"{len(names):,} words, {words.matrix.shape[1]} dimensions")
     words = words.with_columns(frequency(len(names)))
@@ -149,19 +151,42 @@ def write(
         return write_parquet(points, layouts, output)
     page = render(points, layouts, options.title or name, source)
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f"{output.name}.partial")
-    partial.write_text(page, encoding="utf-8", newline="\n")
-    partial.replace(output)
+    with replacing(output, "w", encoding="utf-8", newline="\n") as file:
+        file.write(page)
     tell(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
     return output
 
 
-def open_table(vectors: VectorTable | str | Path, most: int | None = None) -> VectorTable:
+def check_output(
+    output: str | Path, format: str, inputs: Iterable[str | Path | None] = (), overwrite: bool = False
+) -> None:
+    """Refuse an output of a map before any work is done for it.
+
+    :param output: the file; for TensorBoard a folder.
+    :param format: as in `MapOptions`.
+    :param inputs: all files that are read.
+    :param overwrite: whether files that exist may be replaced.
+    :raises OutputError: see :func:`treesent.files.check_outputs`.
+    """
+    output, inputs = Path(output), list(inputs)
+    if format == "tensorboard" and output.is_dir():
+        check_outputs([output / name for name in TENSORBOARD], inputs, overwrite)
+    elif format == "tensorboard":
+        check_output_folder(output)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        check_outputs([output], inputs, overwrite)
+
+
+def open_table(
+    vectors: VectorTable | str | Path, most: int | None = None, trust_pickle: bool = False
+) -> VectorTable:
     """Return the table that a path names.
 
     :param vectors: a table, a file of any known format, or a trained pipeline (its folder, or the name of a
         packaged one), whose vectors are meant.
     :param most: read no more than the first so many words of a file.
+    :param trust_pickle: open gensim's own files, which are pickles.
     :raises VectorsError: where it cannot be read.
     """
     if isinstance(vectors, VectorTable):
@@ -174,7 +199,7 @@ def open_table(vectors: VectorTable | str | Path, most: int | None = None) -> Ve
         with suppress(ModelError):
             path = pipeline_path(vectors)
     inside = path / "treesent" / "vectors"
-    return read_vectors(inside if inside.is_dir() else path, most_frequent=most)
+    return read_vectors(inside if inside.is_dir() else path, most_frequent=most, trust_pickle=trust_pickle)
 
 
 def _with_sentiment(points: Points, model: str, tell: Tell) -> Points:

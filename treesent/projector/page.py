@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -79,9 +80,8 @@ def render(points: Points, layouts: Sequence[Layout], title: str, source: str = 
         "SCRIPT": "\n".join((assets / name).read_text(encoding="utf-8") for name in SCRIPTS),
     }
     page = (assets / "page.html").read_text(encoding="utf-8")
-    for name in ("STYLE", "SCRIPT", "TITLE", "HEADER", "BLOCKS"):  # data last: nothing in it is replaced
-        page = page.replace(f"{{{{{name}}}}}", parts[name])
-    return page
+    # In one pass: whatever a title or a category holds is never taken for a place in the template.
+    return re.sub(r"\{\{([A-Z]+)\}\}", lambda place: parts[place[1]], page)
 
 
 def label_order(points: Points) -> npt.NDArray[np.int64]:

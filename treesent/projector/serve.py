@@ -13,9 +13,11 @@ def make_server(page: bytes, port: int = 0) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path.split("?")[0] == "/"
-            body = page if found else b"only / is here"
-            self.send_response(200 if found else 404)
+            # Another name that leads here is a page of somebody else's that wants to read this one.
+            own = self.headers.get("Host", "") in hosts
+            found = own and self.path.split("?")[0] == "/"
+            body = page if found else b"only / is here" if own else b"ask for 127.0.0.1"
+            self.send_response(200 if found else 404 if own else 421)
             self.send_header("Content-Type", "text/html; charset=utf-8" if found else "text/plain")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -24,4 +26,6 @@ def make_server(page: bytes, port: int = 0) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             """Keep the terminal for the address."""
 
-    return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    hosts = {f"{name}:{server.server_port}" for name in ("127.0.0.1", "localhost")}
+    return server

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from treesent.errors import DataError, TreesentError
+from treesent.trees.arrays import run_offsets
 from treesent.trees.brackets import read_trees, unescape
 from treesent.trees.constituency import from_constituents
-from treesent.trees.structure import run_offsets
 from treesent.trees.tree import UNLABELLED, Tree
 from treesent.types import Int64
 

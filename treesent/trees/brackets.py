@@ -18,6 +18,7 @@ from typing import NoReturn
 import numpy as np
 
 from treesent.errors import DataError, TreeFormatError, TreesentError
+from treesent.files import replacing
 from treesent.trees.tree import UNLABELLED, Tree
 
 NO_LABEL = "-"
@@ -163,26 +164,18 @@ def format_tree(tree: Tree) -> str:
 
 
 def write_trees(trees: Iterable[Tree], path: str | Path) -> int:
-    """Write trees to a file, one a line, and say how many.
+    """Write trees to a file, one a line.
 
     :param trees: the trees.
-    :param path: the file, in UTF-8; replaced where it exists, and only when all trees are written.
-    :raises DataError: if it cannot be written.
+    :param path: the file, in UTF-8; it is replaced only when all trees are written.
+    :returns: the number of trees.
+    :raises OutputError: the file cannot be written.
     """
-    path, n_trees = Path(path), 0
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            for tree in trees:
-                file.write(format_tree(tree) + "\n")
-                n_trees += 1
-        part.replace(path)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}): give a path in a folder of yours"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    n_trees = 0
+    with replacing(path, "w", encoding="utf-8", newline="\n") as file:
+        for tree in trees:
+            file.write(format_tree(tree) + "\n")
+            n_trees += 1
     return n_trees
 
 

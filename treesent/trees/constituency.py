@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from treesent.errors import TreesentError
-from treesent.trees.structure import Structure, run_offsets
+from treesent.trees.arrays import run_offsets
+from treesent.trees.structure import Structure
 from treesent.types import Int64
 
 if TYPE_CHECKING:

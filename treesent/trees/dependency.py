@@ -5,19 +5,15 @@ All sentences of a batch are done at once with array operations; nothing here co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from treesent.errors import TreesentError
-from treesent.trees.structure import Structure, range_maximum, run_offsets
-from treesent.types import Int64
-
-if TYPE_CHECKING:
-    from spacy.tokens import Doc, Span
+from treesent.trees.arrays import range_maximum, run_offsets
+from treesent.trees.structure import Structure
+from treesent.types import Bool, Int64
 
 CAREFUL_LIFTS = 8
 """Rounds in which only the shortest crossing arc of a sentence is lifted, before all of them are at once."""
@@ -45,15 +41,15 @@ class Dependencies:
     ) -> Dependencies:
         """Take the trees of ranges of tokens: sentences, or parts of them.
 
-        A word whose head is left out, or outside its range, goes to the nearest ancestor inside; where there
-        is none, it is a root. Of several roots in a range the first takes the others.
+        A word whose head is left out, or outside its range, is attached to its nearest ancestor inside, and
+        is a root if there is none. If a range has several roots, the first becomes the head of the others.
 
         :param heads: the head of every token, counted from the first token of the batch; its own index at a
             root. *Shape:* ``(n_tokens,)``
         :param start: first token of each range; None makes one range of all tokens. *Shape:* ``(n_trees,)``
         :param end: one past the last token of each range. *Shape:* ``(n_trees,)``
         :param keep: which tokens are words; None keeps all. *Shape:* ``(n_tokens,)``
-        :raises TreesentError: if a head is no token, heads go in a circle, or a range is without words.
+        :raises TreesentError: if a head is not a token, heads form a cycle, or a range has no words.
         """
         heads = np.asarray(heads, np.int64)
         n_tokens = len(heads)
@@ -70,7 +66,7 @@ class Dependencies:
         if len(lengths) and lengths.min() < 1:
             empty = int(lengths.argmin())
             raise TreesentError(
-                f"tokens {first[empty]}:{last[empty]} hold no word: leave ranges of white space out"
+                f"tokens {first[empty]}:{last[empty]} hold no word: leave out ranges of white space"
             )
 
         words = run_offsets(lengths)
@@ -87,7 +83,7 @@ class Dependencies:
             head[climbing] = up
         else:
             raise TreesentError(
-                f"the heads of token {token[climbing[0]]} go in a circle: make one word the root"
+                f"the heads of token {token[climbing[0]]} form a cycle: make one word the root"
             )
         inside = (head >= first[tree]) & (head < last[tree]) & kept[head]
         parent = np.where(inside & (head != token), rank[head] - rank[first[tree]] + words[tree], -1)
@@ -98,7 +94,7 @@ class Dependencies:
         if len(main) and main.min() < 0:
             lost = int(token[words[main.argmin()]])
             raise TreesentError(
-                f"the heads of the sentence at token {lost} go in a circle: make one word the root"
+                f"the heads of the sentence at token {lost} form a cycle: make one word the root"
             )
         others = roots[main[tree[roots]] != roots]
         parent[others] = main[tree[others]]
@@ -106,46 +102,10 @@ class Dependencies:
         dependencies.depth()
         return dependencies
 
-    @classmethod
-    def from_docs(cls, docs: Iterable[Doc]) -> Dependencies:
-        """Take the sentences of parsed Docs, one after the other; white space is no word.
-
-        Sentences that are nothing but white space are left out.
-
-        :param docs: Docs with a dependency parse.
-        :raises TreesentError: if a Doc has none.
-        """
-        from spacy.attrs import SENT_START
-
-        docs = list(docs)
-        heads, space = token_heads(docs)
-        begins = [doc.to_array(SENT_START) == 1 for doc in docs]
-        for flags in begins:
-            flags[:1] = True
-        start = np.flatnonzero(np.concatenate(begins)) if begins else np.zeros(0, np.int64)
-        end = np.append(start, len(heads))[1:]
-        rank = run_offsets(~space)
-        full = rank[end] > rank[start]
-        return cls.from_heads(heads, start[full], end[full], ~space)
-
-    @classmethod
-    def from_spans(cls, spans: Sequence[Span]) -> Dependencies:
-        """Take sentences or parts of them, which may overlap; white space is no word.
-
-        :param spans: spans of Docs with a dependency parse, each with at least one word.
-        :raises TreesentError: if a Doc has no parse, or a span no word.
-        """
-        docs = list({id(span.doc): span.doc for span in spans}.values())
-        heads, space = token_heads(docs)
-        base = dict(zip(map(id, docs), run_offsets([len(doc) for doc in docs]).tolist(), strict=False))
-        start = np.array([base[id(span.doc)] + span.start for span in spans], np.int64)
-        end = np.array([base[id(span.doc)] + span.end for span in spans], np.int64)
-        return cls.from_heads(heads, start, end, ~space)
-
     def depth(self) -> Int64:
         """Give the number of arcs from each word up to its root. *Shape:* ``(n_words,)``.
 
-        :raises TreesentError: if heads go in a circle.
+        :raises TreesentError: if heads form a cycle.
         """
         above = np.where(self.parent < 0, np.arange(len(self.parent)), self.parent)
         depth = (self.parent >= 0).astype(np.int64)
@@ -154,12 +114,12 @@ class Dependencies:
                 return depth
             depth += depth[above]  # twice as far up each time
             above = above[above]
-        lost = int(np.flatnonzero(depth[above])[0]) if depth[above].any() else -1
-        if lost >= 0:
-            raise TreesentError(f"the heads of word {lost} go in a circle: make one word the root")
+        lost = np.flatnonzero(depth[above])
+        if len(lost):
+            raise TreesentError(f"the heads of word {lost[0]} form a cycle: make one word the root")
         return depth
 
-    def crossing(self) -> NDArray[np.bool_]:
+    def crossing(self) -> Bool:
         """Say which words hang on an arc that crosses another or spans the root. *Shape:* ``(n_words,)``."""
         word = np.arange(len(self.parent))
         low, high = np.minimum(word, self.parent), np.maximum(word, self.parent)
@@ -242,25 +202,6 @@ def from_heads(
     :param start: first token of each range; None makes one range of all tokens. *Shape:* ``(n_trees,)``
     :param end: one past the last token of each range. *Shape:* ``(n_trees,)``
     :param keep: which tokens are words; None keeps all. *Shape:* ``(n_tokens,)``
-    :raises TreesentError: if a head is no token, heads go in a circle, or a range is without words.
+    :raises TreesentError: if a head is not a token, heads form a cycle, or a range has no words.
     """
     return Dependencies.from_heads(heads, start, end, keep).binarise()
-
-
-def token_heads(docs: Sequence[Doc]) -> tuple[Int64, NDArray[np.bool_]]:
-    """Give the head of every token, counted over all Docs, and which tokens are white space.
-
-    :param docs: Docs with a dependency parse; empty ones may be among them.
-    :returns: heads and white space. *Shape:* ``(n_tokens,)`` each.
-    :raises TreesentError: if a Doc has no parse.
-    """
-    from spacy.attrs import HEAD, IS_SPACE
-
-    for number, doc in enumerate(docs):
-        if len(doc) and not doc.has_annotation("DEP"):
-            raise TreesentError(
-                f"Doc {number} ({doc.text[:40]!r}) has no dependency parse: "
-                "put a parser before, or use other trees"
-            )
-    table = np.concatenate([np.zeros((0, 2), np.uint64), *(doc.to_array([HEAD, IS_SPACE]) for doc in docs)])
-    return np.arange(len(table)) + table[:, 0].view(np.int64), table[:, 1] != 0

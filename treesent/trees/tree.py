@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesent.errors import TreesentError
-from treesent.trees.structure import Structure, layout
+from treesent.trees.arrays import layout
+from treesent.trees.structure import Structure
 from treesent.types import Int32
 
 UNLABELLED = -1
@@ -69,14 +70,6 @@ class Tree:
         return cls(tuple(words), left, right, start, end, _labels(label, len(left)))
 
     @classmethod
-    def right_branching(cls, words: Sequence[str]) -> Tree:
-        """Make the tree in which every word is combined with all that follows.
-
-        :param words: the words, in order, at least one.
-        """
-        return cls.from_batch(Structure.right_branching([len(words)]), 0, words)
-
-    @classmethod
     def from_batch(
         cls, structure: Structure, tree: int, words: Sequence[str], label: ArrayLike | None = None
     ) -> Tree:
@@ -130,18 +123,6 @@ class Tree:
         :raises TreesentError: if there is not one label per node.
         """
         return replace(self, label=_labels(label, self.n_nodes))
-
-    def with_words(self, words: Sequence[str]) -> Tree:
-        """Give the same tree over other words.
-
-        :param words: as many words as the tree has.
-        :raises TreesentError: if there are more or fewer.
-        """
-        if len(words) != self.n_words:
-            raise TreesentError(
-                f"{len(words)} words for a tree of {self.n_words} leaves: give one word per leaf"
-            )
-        return replace(self, words=tuple(words))
 
     def brackets(self) -> str:
         """Write the tree in Penn treebank brackets, as :func:`treesent.trees.brackets.format_tree` does."""

@@ -11,8 +11,6 @@ from treesent.errors import VectorsError
 from treesent.types import Float32, Int64
 from treesent.vectors.quantise import dequantise, quantise_rows
 
-_FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BucketVectors:
@@ -53,23 +51,16 @@ class BucketVectors:
         return out
 
     def buckets(self, word: str) -> Int64:
-        """The buckets of a word's n-grams, as fastText's ``Dictionary::computeSubwords`` finds them."""
-        marked = f"<{word}>"
-        data = np.frombuffer(marked.encode("utf-8", "surrogatepass"), np.int8)
-        # fastText hashes bytes as signed characters, so that those above 127 flip the upper bits too.
-        codes = data.astype(np.int32).view(np.uint32)
-        starts = np.flatnonzero((data.view(np.uint8) & 0xC0) != 0x80)
-        ends = np.append(starts[1:], len(data))
-        found: list[int] = []
-        for first, start in enumerate(starts.tolist()):
-            value = _FNV_OFFSET
-            for n, end in enumerate(ends[first : first + self.longest].tolist(), 1):
-                for code in codes[start:end]:
-                    value = np.uint32(((int(value) ^ int(code)) * int(_FNV_PRIME)) & 0xFFFFFFFF)
-                start = end
-                if n >= self.shortest and not (n == 1 and first in (0, len(starts) - 1)):
-                    found.append(int(value) % len(self))
-        return np.array(found, np.int64)
+        """Give the buckets of a word's n-grams, as fastText's ``Dictionary::computeSubwords`` does.
+
+        :param word: a word; lone surrogates count as question marks.
+        :returns: *Shape:* ``(n_ngrams,)``
+        """
+        from gensim.models.fasttext_inner import compute_ngrams_bytes, ft_hash_bytes
+
+        encodable = word.encode("utf-8", "replace").decode("utf-8")
+        ngrams = compute_ngrams_bytes(encodable, self.shortest, self.longest)
+        return np.array([ft_hash_bytes(ngram) % len(self) for ngram in ngrams], np.int64)
 
     def _dense(self, rows: Int64 | slice) -> Float32:
         if self.scale is None:

@@ -1,4 +1,4 @@
-"""Put tables together: join side by side, reduce by principal components."""
+"""Join tables side by side, and reduce a table by principal components."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -7,6 +7,7 @@ import numpy as np
 
 from treesent.errors import VectorsError
 from treesent.types import Float32
+from treesent.vectors.principal import principal_axes
 from treesent.vectors.table import VectorTable
 
 Missing = Literal["pieces", "mean", "random"]
@@ -18,27 +19,29 @@ def join(
     missing: Missing = "pieces",
     seed: int = 0,
 ) -> VectorTable:
-    """One table whose rows are the tables' rows side by side, each block scaled to the same mean length.
+    """Put the rows of several tables side by side, each block scaled to the same mean length.
 
-    A word that one table lacks gets there what :func:`fill` says. Scaling keeps a table with large numbers
-    from drowning the others, in the network's first layer as much as in :func:`reduce`.
+    If a table lacks a word, :func:`fill` supplies its block. Scaling prevents a table with large values from
+    dominating the others, in the network's first layer as well as in :func:`reduce`. The common length is
+    chosen so that values are about 1 in size, as the initial weights and learning rates of networks expect.
 
     :param tables: at least one.
-    :param vocabulary: distinct normalised words, the most frequent first; by default every word of every
-        table, ordered by its best rank in any of them.
+    :param vocabulary: distinct normalised words, the most frequent first; by default all words of all
+        tables, ordered by their best rank in any table.
     :param missing: see :func:`fill`.
     :param seed: of random vectors.
-    :returns: *Shape:* ``(n_words, sum of the widths)``, float32. The common length is such that a number is
-        about 1 in size, as the first weights and the learning rates of networks expect.
-    :raises VectorsError: where a word of the vocabulary is in no table.
+    :returns: the joined table in float32; its width is the sum of the widths.
+    :raises VectorsError: there are no tables, or a word of the vocabulary is in none of them.
     """
     if not tables:
-        raise VectorsError("join takes at least one table")
+        raise VectorsError("there are no tables to join; give at least one")
     words = list(vocabulary) if vocabulary is not None else words_of(tables)
     nowhere = np.logical_and.reduce([table.rows(words) < 0 for table in tables])
     if nowhere.any():
         word = words[int(np.argmax(nowhere))]
-        raise VectorsError(f"{int(nowhere.sum())} words, {word!r} the first, are in no table: leave them out")
+        raise VectorsError(
+            f"{int(nowhere.sum())} words (the first is {word!r}) are not in any table: leave them out"
+        )
     width = sum(table.width for table in tables)
     length = np.sqrt(width / len(tables))
     matrix = np.empty((len(words), width), np.float32)
@@ -52,13 +55,15 @@ def join(
 
 
 def fill(table: VectorTable, words: Sequence[str], missing: Missing = "pieces", seed: int = 0) -> Float32:
-    """Vectors of words: the table's rows, and something for the words it lacks.
+    """Give vectors for words: the table's rows, and a substitute for the words that it lacks.
 
-    :param missing: ``"pieces"``: what the table makes of an unknown word, from its subwords where it has
-        them, else the mean; ``"mean"``: the mean of the table; ``"random"``: a normal draw with the mean and
-        the spread of each column.
-    :param seed: of the draw.
-    :returns: *Shape:* ``(n_words, width)``.
+    :param table: the table.
+    :param words: normalised.
+    :param missing: how to make the substitute. ``"pieces"``: from the subwords, or the mean if the table has
+        none; ``"mean"``: the mean of the table; ``"random"``: drawn from a normal distribution with the mean
+        and standard deviation of each column.
+    :param seed: of the random vectors.
+    :returns: *Shape:* ``(n_words, width)``
     """
     table = table if missing == "pieces" else table.with_subwords(None)
     found = table.lookup(words)
@@ -73,9 +78,11 @@ def fill(table: VectorTable, words: Sequence[str], missing: Missing = "pieces", 
 
 
 def randomise(table: VectorTable, seed: int = 0) -> VectorTable:
-    """Random vectors for the same words, as spread as the table's: what vectors are to be compared with.
+    """Give random vectors for the same words, with the table's standard deviation: a baseline.
 
-    :param seed: of the draw.
+    :param table: the table.
+    :param seed: of the random vectors.
+    :returns: the table of random vectors, in float32.
     """
     rows = table.dense()
     draw = np.random.default_rng(seed).standard_normal(rows.shape, dtype=np.float32)
@@ -83,41 +90,38 @@ def randomise(table: VectorTable, seed: int = 0) -> VectorTable:
 
 
 def reduce(table: VectorTable, width: int) -> VectorTable:
-    """The table in fewer dimensions: its first principal components.
+    """Reduce a table to its first principal components.
 
-    The covariance matrix is ``width x width``, small even where the words are many, so its exact
-    eigenvectors are taken. Components keep their variances (nothing is whitened), and the mean is rotated
-    along rather than taken away: cosines stay what they were as far as the width allows.
+    Components keep their variances (they are not whitened), and the mean is rotated with them rather than
+    subtracted: cosines stay the same as far as the width allows.
 
-    :param table: its subwords are reduced along.
+    :param table: the table; its subwords are reduced with it.
     :param width: the new width, at most the old one.
-    :raises VectorsError: where the table is narrower than that.
+    :returns: the table in float32, with that width.
+    :raises VectorsError: the table is narrower than that.
     """
     if not 1 <= width <= table.width:
         raise VectorsError(f"a table of width {table.width} cannot be reduced to {width}")
-    matrix = table.dense()
-    mean = matrix.mean(axis=0, dtype=np.float64)
-    covariance = (matrix.T @ matrix).astype(np.float64) / len(table) - np.outer(mean, mean)
-    _, vectors = np.linalg.eigh(covariance)
-    axes = vectors[:, ::-1][:, :width]
-    # The sign of an eigenvector is free: fix it, so that every machine gives the same table.
-    axes = (axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(width)])).astype(np.float32)
-    return project(table, axes)
+    axes, _ = principal_axes(table.dense())
+    return project(table, np.ascontiguousarray(axes[:, :width]))
 
 
 def project(table: VectorTable, axes: Float32) -> VectorTable:
-    """The table on other axes, its subwords along with it.
+    """Multiply a table and its subwords by a matrix.
 
-    :param table: any.
-    :param axes: a column for each new dimension. *Shape:* ``(width, new width)``.
-    :returns: float32.
+    :param table: the table.
+    :param axes: a column for each new dimension. *Shape:* ``(width, new_width)``
+    :returns: the table in float32, with the new width.
     """
     subwords = None if table.subwords is None else table.subwords.rotate(axes)
     return VectorTable(table.words, table.dense() @ axes, None, subwords)
 
 
 def words_of(tables: Sequence[VectorTable]) -> list[str]:
-    """Every word of the tables, by its best rank in any of them."""
+    """List the words of all tables, ordered by their best rank in any table.
+
+    :param tables: tables, the most frequent word of each first.
+    """
     best: dict[str, int] = {}
     for table in tables:
         for rank, word in enumerate(table.words):

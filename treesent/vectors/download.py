@@ -1,8 +1,10 @@
 """Fetch the public vectors that ``embeddings/sources.toml`` names: resumed, checked, whole or not there."""
 
 import hashlib
+import re
 import tomllib
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -11,8 +13,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from treesent.errors import VectorsError
-from treesent.files import embeddings_path
+from treesent.errors import OutputError, VectorsError
+from treesent.files import embeddings_path, replacing
 
 BLOCK = 1 << 20
 Report = Callable[[int, int | None], None]
@@ -68,18 +70,28 @@ def read_sources(path: str | Path | None = None) -> dict[str, Source]:
     path = Path(path) if path is not None else embeddings_path("sources.toml")
     try:
         entries = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise VectorsError(f"{path} cannot be read: {error}") from error
     known = {field.name for field in fields(Source)}
     sources = {}
     for name, entry in entries.items():
+        if not isinstance(entry, dict):
+            raise VectorsError(f"{path}: {name} is {entry!r}; expected a section, [{name}]")
+        for key, value in entry.items():
+            kind = int if key in ("width", "n_words") else str
+            if key in known and not isinstance(value, kind):
+                raise VectorsError(f"{path}: [{name}] {key} is {value!r}; expected {kind.__name__}")
         unknown = set(entry) - known
         if unknown:
             raise VectorsError(f"{path}: [{name}] has unknown keys {sorted(unknown)}; known: {sorted(known)}")
         try:
-            sources[name] = Source(name=name, **entry)
+            source = sources[name] = Source(name=name, **entry)
         except TypeError as error:
             raise VectorsError(f"{path}: [{name}] lacks a key: {error}") from error
+        if source.file != Path(source.file).name or source.file in (".", ".."):
+            raise VectorsError(f"{path}: [{name}] file is {source.file!r}; give a name without a folder")
+        if source.address and not source.file:
+            raise VectorsError(f"{path}: [{name}] has an address and no file; add file = NAME")
     return sources
 
 
@@ -119,7 +131,7 @@ def download(address: str, target: Path, sha256: str = "", report: Report | None
     still the same. The first download of a file whose hash nobody knows writes it into ``NAME.sha256``; from
     then on it is held to that.
 
-    :param address: http or https.
+    :param address: https, or http with a known hash.
     :param target: where it goes.
     :param sha256: what its hash has to be; empty where nobody knows.
     :param report: told the bytes that are here and, if known, how many there will be.
@@ -127,25 +139,32 @@ def download(address: str, target: Path, sha256: str = "", report: Report | None
         short, or its hash differs.
     """
     if not address.startswith(("http://", "https://")):
-        raise VectorsError(f"{address!r} is no http or https address")
+        raise VectorsError(f"{address!r} is not an http or https address")
     record = target.with_name(f"{target.name}.sha256")
-    expected = sha256 or (record.read_text("utf-8").split()[0] if record.is_file() else "")
+    expected = (sha256 or _recorded(record)).lower()
+    if not expected:
+        _check_secure(address)
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{target.name}.part")
         try:
-            _fetch(address, part, report or (lambda done, total: None))
-        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+            _fetch(address, part, report or (lambda done, total: None), bool(expected))
+        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ValueError) as error:
             raise VectorsError(
                 f"{address} cannot be fetched ({error}). Run again to go on where it stopped. Without a "
                 f"network: fetch that address elsewhere and put the file here: {target.absolute()}"
+            ) from error
+        except OSError as error:
+            raise OutputError(
+                f"{part} cannot be written: {error.strerror}; make room and run again to continue"
             ) from error
         digest = file_hash(part)
         if expected and digest != expected:
             part.unlink()
             raise VectorsError(f"{address}: the file has sha256 {digest}, not {expected}: it was thrown away")
         if not expected:
-            record.write_text(f"{digest}  {target.name}\n", "utf-8")
+            with replacing(record, "w", encoding="utf-8") as file:
+                file.write(f"{digest}  {target.name}\n")
         part.replace(target)
         _tag(part).unlink(missing_ok=True)
     else:
@@ -165,13 +184,35 @@ def _compare(path: Path, digest: str, expected: str) -> None:
         raise VectorsError(f"{path} has sha256 {digest}, not {expected}: remove it and fetch it again")
 
 
+def _check_secure(address: str) -> None:
+    """Refuse an address whose answer others could change on the way."""
+    parts = urllib.parse.urlsplit(address)
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise VectorsError(
+            f"{address}: plain http can be changed on the way, and no sha256 is known: use https, or give "
+            "the sha256"
+        )
+
+
+def _recorded(record: Path) -> str:
+    """The hash that an earlier download wrote beside the file."""
+    if not record.is_file():
+        return ""
+    found = re.match(rb"([0-9a-fA-F]{64})\s", record.read_bytes())
+    if found is None:
+        raise VectorsError(f"{record} does not begin with a sha256 of 64 digits: mend or delete it")
+    return found[1].decode()
+
+
 def _tag(part: Path) -> Path:
     return part.with_name(f"{part.name}.tag")
 
 
-def _fetch(address: str, part: Path, report: Report) -> None:
+def _fetch(address: str, part: Path, report: Report, vouched: bool) -> None:
     have = part.stat().st_size if part.is_file() else 0
-    tag = _tag(part).read_text("utf-8") if _tag(part).is_file() else ""
+    tag = _tag(part).read_bytes().decode("latin-1") if _tag(part).is_file() else ""
+    if not tag.isprintable():
+        tag = ""
     request = urllib.request.Request(address, headers={"User-Agent": "treesent"})
     if have and tag:
         # If-Range: a file that has changed since is sent whole, and never glued to the old one's start.
@@ -186,25 +227,48 @@ def _fetch(address: str, part: Path, report: Report) -> None:
         total = error.headers.get("Content-Range", "").rpartition("/")[2]
         if total == str(have):
             return
-        part.unlink()
-        _fetch(address, part, report)
+        part.unlink(missing_ok=True)
+        _fetch(address, part, report, vouched)
         return
     with answer:
-        if answer.status != 206:
-            have = 0
-        _tag(part).write_text(_validator(answer.headers), "utf-8")
-        length = answer.headers.get("Content-Length")
-        total_bytes = have + int(length) if length is not None else None
-        with part.open("ab" if have else "wb") as file:
-            report(have, total_bytes)
-            while block := answer.read(BLOCK):
-                file.write(block)
-                have += len(block)
-                report(have, total_bytes)
-    if total_bytes is not None and have != total_bytes:
-        raise ConnectionError(f"{have} of {total_bytes} bytes came")
+        if not vouched:
+            _check_secure(answer.geturl())  # after redirections
+        start = _start_of(answer, have)
+        if start is None:
+            # Another part than what was asked for: never glued to what is here.
+            part.unlink()
+            _fetch(address, part, report, vouched)
+            return
+        _tag(part).write_text(_validator(answer.headers), "latin-1")
+        _copy(answer, part, start, report)
+
+
+def _start_of(answer: Any, have: int) -> int | None:
+    """Where in the file an answer begins; None if it is not the part that was asked for."""
+    if answer.status != 206:
+        return 0
+    if not have:
+        raise ConnectionError("the server sent a part of the file, and all of it was asked for")
+    sent = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
+    return have if sent is not None and int(sent[1]) == have else None
+
+
+def _copy(answer: Any, part: Path, have: int, report: Report) -> None:
+    length = answer.headers.get("Content-Length")
+    if length is not None and not length.strip().isdecimal():
+        raise ConnectionError(f"the server says Content-Length: {length!r}")
+    total = have + int(length) if length is not None else None
+    with part.open("ab" if have else "wb") as file:
+        report(have, total)
+        while block := answer.read(BLOCK):
+            file.write(block)
+            have += len(block)
+            report(have, total)
+    if total is not None and have != total:
+        raise ConnectionError(f"{have} of {total} bytes came")
 
 
 def _validator(headers: Any) -> str:
     tag = headers.get("ETag", "")
-    return str(tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", ""))
+    value = str(tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", ""))
+    return value.strip() if value.isprintable() and value.isascii() else ""

@@ -55,7 +55,11 @@ def load_vectors(block: Mapping[str, Any]) -> VectorTable:
 
 
 def vector_file(
-    path: str, limit: int | None = None, words_path: str | None = None, lower: bool = False
+    path: str,
+    limit: int | None = None,
+    words_path: str | None = None,
+    lower: bool = False,
+    trust_pickle: bool = False,
 ) -> VectorTable:
     """Read vectors in any format that treesent knows: its own folders, GloVe, word2vec, gensim and others.
 
@@ -63,10 +67,11 @@ def vector_file(
     :param limit: take the first rows only.
     :param words_path: the file of words of a matrix that has none itself (``.npy``).
     :param lower: normalise the words; the first of those that fall together is kept.
+    :param trust_pickle: open gensim's own files, which are pickles and can run any program when opened.
     """
     if limit is not None and limit < 1:
         raise VectorsError(f"[vectors] limit is {limit}; expected at least 1, or null for all")
-    return read_vectors(path, most_frequent=limit, words=words_path, lower=lower)
+    return read_vectors(path, most_frequent=limit, words=words_path, lower=lower, trust_pickle=trust_pickle)
 
 
 def join_vectors(

@@ -1,7 +1,6 @@
 """The table of word vectors: words to rows, in float32, half precision or int8 with a scale a row."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import VectorsError
-from treesent.files import readable
+from treesent.files import replacing_path
 from treesent.types import Float32, Int64
 from treesent.vectors.buckets import BucketVectors
 from treesent.vectors.quantise import dequantise, quantise_rows
@@ -327,8 +326,8 @@ class VectorTable:
 
         try:
             arrays = load(data)
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise VectorsError(f"these bytes are no table of vectors ({error}): build it again") from error
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise VectorsError(f"these bytes are not a table of vectors ({error}): build it again") from error
         return cls.from_tensors(arrays)
 
     def save(self, folder: str | Path) -> None:
@@ -337,13 +336,8 @@ class VectorTable:
 
         target = Path(folder) / FILE
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{FILE}.{os.getpid()}.partial")
-        try:
+        with replacing_path(target) as partial:
             save_file(self.tensors(), partial, {"format": "treesent.vectors.1"})
-            readable(partial)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -361,10 +355,8 @@ class VectorTable:
             raise VectorsError(f"{path} does not exist: give the folder that VectorTable.save wrote")
         try:
             arrays = load_file(path)
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise VectorsError(
-                f"{path} is cut short or no safetensors file ({error}): copy it again"
-            ) from error
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise VectorsError(f"{path} is cut short or not safetensors ({error}): copy it again") from error
         return cls.from_tensors(arrays, str(path))
 
 

@@ -29,7 +29,8 @@ from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
 from treesent.models.parser.file import load_parser, save_parser
 from treesent.models.parser.search import Found, SearchConfig, search
 from treesent.nn.packed import Packed
-from treesent.trees.structure import Structure, run_offsets
+from treesent.trees.arrays import run_offsets
+from treesent.trees.structure import Structure
 
 Int64 = NDArray[np.int64]
 

@@ -18,8 +18,8 @@ def read_npy(path: Path, selection: Selection, words: Path | None) -> VectorTabl
     """
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise VectorsError(f"{path} is cut short or no .npy array ({error}): copy it again") from error
+    except Exception as error:  # numpy evaluates the header as Python's literals, which fail in many ways
+        raise VectorsError(f"{path} is cut short or not an .npy array ({error}): copy it again") from error
     return _together(path, matrix, selection, words)
 
 
@@ -30,8 +30,12 @@ def read_safetensors(path: Path, selection: Selection, words: Path | None) -> Ve
 
     try:
         arrays = load_file(path)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise VectorsError(f"{path} is cut short or no safetensors ({error}): copy it again") from error
+    except (SafetensorError, ValueError, KeyError, OverflowError) as error:
+        raise VectorsError(f"{path} is cut short or not safetensors ({error}): copy it again") from error
+    except (TypeError, AttributeError) as error:  # bfloat16 and the 8-bit types, which numpy lacks
+        raise VectorsError(
+            f"{path} has numbers of a type that numpy lacks ({error}): save it as float16"
+        ) from error
     if "digest" in arrays:
         table = VectorTable.from_tensors(arrays, str(path))
         return table if selection.takes_all and not selection.half else selection.choose(table)
@@ -67,12 +71,12 @@ def read_words(path: Path) -> list[str]:
 
         try:
             file = pq.ParquetFile(path)
-        except pa.ArrowInvalid as error:
-            raise VectorsError(f"{path} is cut short or no parquet ({error}): copy it again") from error
-        texts = [field.name for field in file.schema_arrow if str(field.type) in ("string", "large_string")]
-        if not texts:
-            raise VectorsError(f"{path} has no column of text: {file.schema_arrow.names}")
-        words: list[str] = file.read([texts[0]])[texts[0]].to_pylist()
+            texts = [f.name for f in file.schema_arrow if str(f.type) in ("string", "large_string")]
+            if not texts:
+                raise VectorsError(f"{path} has no column of text: {file.schema_arrow.names}")
+            words: list[str] = file.read([texts[0]])[texts[0]].to_pylist()
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise VectorsError(f"{path} is cut short or not parquet ({error}): copy it again") from error
         if None in words:
             raise VectorsError(f"{path}: row {words.index(None)} of column {texts[0]!r} is null: fill it")  # type: ignore[arg-type]
         return words
@@ -84,8 +88,21 @@ def read_words(path: Path) -> list[str]:
     return text.removesuffix("\n").split("\n")
 
 
+def files_of(path: str | Path, words: str | Path | None = None) -> list[Path]:
+    """All files that reading a table of vectors may open.
+
+    :param path: the table.
+    :param words: the file of its words, if it is named.
+    """
+    return [Path(path), *([Path(words)] if words else _candidates(Path(path)))]
+
+
+def _candidates(path: Path) -> list[Path]:
+    return [path.with_suffix(suffix) for suffix in (".txt", ".words", ".parquet")] if path.suffix else []
+
+
 def _beside(path: Path) -> Path:
-    candidates = [path.with_suffix(suffix) for suffix in (".txt", ".words", ".parquet")]
+    candidates = _candidates(path)
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
         tried = ", ".join(candidate.name for candidate in candidates)

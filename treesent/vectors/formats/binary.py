@@ -13,6 +13,7 @@ from treesent.vectors.table import VectorTable
 
 BLOCK = 1 << 22
 _LONGEST_WORD = 4096
+_WIDEST = 1 << 16
 
 
 def read_binary(path: Path, selection: Selection, member: str | None = None) -> VectorTable:
@@ -26,6 +27,8 @@ def read_binary(path: Path, selection: Selection, member: str | None = None) -> 
         header = header_of(line)
         if header is None:
             raise VectorsError(f"{path}:1: {line[:40]!r} is no header: it has the words' count and width")
+        if header[1] > _WIDEST:
+            raise VectorsError(f"{path}:1: the width is {header[1]:,}; the most is {_WIDEST:,}")
         return _read(path, file, selection, *header)
 
 
@@ -33,7 +36,8 @@ def _read(path: Path, file: BinaryIO, selection: Selection, n_words: int, width:
     size = 4 * width
     limit = selection.limit(n_words)
     words: list[str] = []
-    matrix = np.empty((min(limit, 1 << 16), width), selection.dtype)
+    # The header is only believed as far as the file is long.
+    matrix = np.empty((min(limit, (1 << 24) // (size + 1) + 1), width), selection.dtype)
     buffer, place = b"", 0
     for number in range(limit):
         if len(buffer) - place < size + _LONGEST_WORD:

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -41,7 +42,18 @@ def open_bytes(path: Path, member: str | None = None) -> Iterator[BinaryIO]:
         opener = next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
         with opener(path, "rb") if opener else path.open("rb") as file:
             yield file
-    except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+    except (RuntimeError, NotImplementedError) as error:  # how zipfile refuses a password or a method
+        raise VectorsError(
+            f"{path} cannot be unpacked ({error}): unpack it and give the file inside"
+        ) from error
+    except (
+        EOFError,
+        lzma.LZMAError,
+        zlib.error,
+        zipfile.BadZipFile,
+        gzip.BadGzipFile,
+        struct.error,
+    ) as error:
         raise VectorsError(f"{path} is cut short or damaged ({error}): fetch it again") from error
     except OSError as error:
         if isinstance(error, FileNotFoundError | PermissionError) or "data stream" not in str(error):

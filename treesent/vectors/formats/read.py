@@ -2,9 +2,11 @@
 
 import struct
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from treesent.errors import VectorsError
+from treesent.files import installed_pipeline, installed_pipelines
 from treesent.vectors.formats.arrays import read_npy, read_safetensors
 from treesent.vectors.formats.binary import read_binary
 from treesent.vectors.formats.libraries import read_fasttext, read_gensim, read_spacy
@@ -26,8 +28,9 @@ def read_vectors(
     duplicates: Duplicates = "fail",
     words: str | Path | None = None,
     member: str | None = None,
+    trust_pickle: bool = False,
 ) -> VectorTable:
-    """Read word vectors; the format is told by what is in the file.
+    """Read word vectors; the content of the file decides on the format, not its name.
 
     Known are: GloVe text, word2vec text and binary, fastText ``.vec`` and ``.bin``, gensim KeyedVectors and
     models, spaCy pipelines and vocabs (floret too), ``.npy`` with words beside it, safetensors and treesent's
@@ -41,7 +44,8 @@ def read_vectors(
     :param duplicates: ``"fail"`` refuses a word that stands twice, ``"first"`` keeps its first row.
     :param words: the file of words of an ``.npy`` or safetensors matrix.
     :param member: which file of a zip archive.
-    :raises VectorsError: naming the place and the fix, where the file cannot be read.
+    :param trust_pickle: open gensim's own files, which are pickles and can run any program when opened.
+    :raises VectorsError: naming the place and the fix, if the file cannot be read.
     """
     selection = Selection(most_frequent, vocabulary, half, lower, duplicates)
     place, beside = Path(path), None if words is None else Path(words)
@@ -51,8 +55,8 @@ def read_vectors(
         if (place / "meta.json").is_file() or (place / "strings.json").is_file():
             return read_spacy(place, selection)
         raise VectorsError(f"{place} is a folder of neither treesent (no {FILE}) nor spaCy (no meta.json)")
-    if not place.is_file() and _is_spacy_package(str(path)):
-        return read_spacy(str(path), selection)
+    if not place.exists():
+        return read_spacy(_installed(str(path)), selection)
     if place.suffix == ".safetensors" and place.is_file():
         return read_safetensors(place, selection, beside)
     with open_bytes(place, member) as file:
@@ -62,7 +66,7 @@ def read_vectors(
     if start.startswith(_FASTTEXT_MAGIC):
         return read_fasttext(place, selection)
     if start.startswith(b"\x80") and header_of(start) is None:
-        return read_gensim(place, selection)
+        return read_gensim(place, selection, trust_pickle)
     if _is_binary(start):
         return read_binary(place, selection, member)
     return read_text(place, selection, member)
@@ -92,9 +96,14 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _is_spacy_package(name: str) -> bool:
-    if not name.isidentifier():
-        return False
-    from spacy.util import is_package
+def _installed(name: str) -> Path:
+    """The folder of an installed spaCy pipeline.
 
-    return bool(is_package(name))
+    :raises VectorsError: there is no file, folder or installed pipeline of that name.
+    """
+    folder = installed_pipeline(name)
+    if folder is None:
+        near = get_close_matches(name, installed_pipelines(), 1, 0.6)
+        hint = f"did you mean {near[0]!r}?" if near else "give a file or folder of word vectors"
+        raise VectorsError(f"{name} does not exist: {hint}")
+    return folder

@@ -20,7 +20,8 @@ from treesent.vectors.formats.select import Selection
 from treesent.vectors.table import VectorTable
 
 BLOCK = 1 << 18
-_HEADER = re.compile(rb"^\s*(\d+)[ \t]+(\d+)\s*$")
+_LONGEST_LINE = 1 << 24
+_HEADER = re.compile(rb"^\s*(\d{1,18})[ \t]+(\d{1,18})\s*$")
 _ENDS = b" \t\r"
 
 
@@ -75,7 +76,8 @@ class _TextReader:
             self._fail(self.line, 1, "this line has no numbers", "a line is a word, a blank and its numbers")
         n_rows = header[0] if header is not None else 1000
         # The header is only believed as far as the file is long.
-        self.matrix = np.empty((self.selection.limit(min(n_rows, 1 << 20)), self.width), self.selection.dtype)
+        most = min(n_rows, 1 << 20, (1 << 29) // (4 * self.width) + 1)
+        self.matrix = np.empty((self.selection.limit(most), self.width), self.selection.dtype)
         first = self.line
         for lines in self._blocks(start):
             self._block(lines)
@@ -104,6 +106,9 @@ class _TextReader:
                 tail = rest
             else:
                 tail += block
+                if len(tail) > _LONGEST_LINE:
+                    fault = f"this line is longer than {_LONGEST_LINE:,} bytes"
+                    self._fail(self.line, 1, fault, "a line is a word, a blank and its numbers")
             block = self.file.read(BLOCK)
         if tail:
             yield from self._limited([tail], first)

@@ -161,11 +161,10 @@ def _words(tree: Tree) -> list[str]:
 
 
 def _hints(name: str, sentences: list[list[str]]) -> Iterator[Any]:
-    import spacy
-
     from treesent.models.parser.silver.hints import read_hints
+    from treesent.text.opening import load_pipeline
 
-    nlp = spacy.load(name, exclude=["ner", "lemmatizer", "attribute_ruler", "treesent"])
+    nlp = load_pipeline(name, exclude=["ner", "lemmatizer", "attribute_ruler", "treesent"])
     if "parser" not in nlp.pipe_names or "tagger" not in nlp.pipe_names:
         raise DataError(f"{name} has {', '.join(nlp.pipe_names)}; give a pipeline with a tagger and a parser")
     return read_hints(nlp, sentences)

@@ -1,0 +1,28 @@
+"""``treesent heads``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def heads(
+    trees: Annotated[Path, typer.Argument(help="Bracketed trees, one a line.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The file of heads to write.")
+    ],
+    pipeline: Annotated[
+        str, typer.Option(help="A spaCy pipeline with a dependency parser.")
+    ] = "en_core_web_sm",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+) -> None:
+    """Parse the sentences of a treebank and write their dependency heads, one sentence a line.
+
+    A network that reads dependency trees, such as the Child-Sum Tree-LSTM, is trained on this file.
+    """
+    from treesent.data.heads import write_heads
+    from treesent.files import check_outputs
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    check_outputs([output], [trees], overwrite)
+    typer.echo(f"{output}: {write_heads(trees, output, pipeline):,} sentences", err=True)
