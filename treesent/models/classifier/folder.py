@@ -81,7 +81,7 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
 
     :param folder: made where it does not exist.
     """
-    from treesent.models.classifier.architectures import weights_to_bytes
+    from treesent.models.classifier.weights import weights_to_bytes
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,8 @@ def load_model(folder: str | Path) -> SentimentModel:
     :raises ModelError: where a file is missing, cut short, changed or of another version; the message names
         it.
     """
-    from treesent.models.classifier.architectures import build_network, weights_from_bytes
+    from treesent.models.classifier.networks import build_network
+    from treesent.models.classifier.weights import weights_from_bytes
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
 
