@@ -13,22 +13,19 @@ from safetensors.torch import save
 from tests.device_guard import DeviceGuard
 from tests.strategies import structures
 from tests.toy_pipeline import TEXT, toy_model, toy_nlp
+from treesent.config import KEY
 from treesent.errors import RecipeError
-from treesent.models.classifier.architectures import (
-    KEY,
-    NETWORKS,
-    build_network,
-    network_config,
-    weights_from_bytes,
-)
 from treesent.models.classifier.clockwork_rnn import ClockworkConfig
 from treesent.models.classifier.coupled_lstm import CoupledLSTMConfig
 from treesent.models.classifier.gru import GRUConfig
 from treesent.models.classifier.leaky_rnn import LeakyConfig
 from treesent.models.classifier.lstm import LSTMConfig
+from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.node_states import node_loss
 from treesent.models.classifier.recurrent_config import RecurrentConfig, build
 from treesent.models.classifier.rnn import RNNConfig
+from treesent.models.classifier.weights import weights_from_bytes
+from treesent.models.registry import FAMILIES
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.sequences import Steps
@@ -156,7 +153,7 @@ def test_prefixes_are_sentences_that_stop_there(structure):
 
 @pytest.mark.parametrize("options", [{"bidirectional": True}, {"pooling": "mean"}])
 def test_prefixes_need_an_output_at_every_step(options):
-    with pytest.raises(RecipeError, match="one direction"):
+    with pytest.raises(RecipeError, match="needs bidirectional = false"):
         network(**options).prefixes(batch(Structure.right_branching([3])))
 
 
@@ -257,14 +254,14 @@ def test_a_gpu_gives_the_same_numbers(config, options):
     [
         (RNNConfig, {"hidden": 0}, "hidden is 0"),
         (RNNConfig, {"layers": 0}, "layers is 0"),
-        (RNNConfig, {"pooling": "first"}, "pooling is 'first'; give one of 'last'"),
-        (RNNConfig, {"pooling": "outputs", "bidirectional": True}, "one direction"),
+        (RNNConfig, {"pooling": "first"}, "pooling is 'first'; must be 'last'"),
+        (RNNConfig, {"pooling": "outputs", "bidirectional": True}, "needs bidirectional = false"),
         (LSTMConfig, {"recurrent_dropout": 1.0}, "recurrent_dropout is 1.0"),
         (LeakyConfig, {"rate": 0.0}, "rate is 0.0"),
-        (LeakyConfig, {"rate": 0.2, "slowest": 0.3}, "slowest 0.3"),
+        (LeakyConfig, {"rate": 0.2, "slowest": 0.3}, "slowest is 0.3; must be at most rate, 0.2"),
         (LeakyConfig, {"tune_rates": True}, "cannot be learned"),
         (ClockworkConfig, {"modules": 0}, "modules is 0"),
-        (ClockworkConfig, {"hidden": 3, "modules": 4}, "give 1 to 3"),
+        (ClockworkConfig, {"hidden": 3, "modules": 4}, "modules is 4; must be at most hidden, 3"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(config, settings, message):
@@ -368,5 +365,5 @@ def test_each_network_has_a_recipe(config, tmp_path):
     recipes = {path.name: path for path in RECIPES.glob("*.cfg") if NAMES[config] in path.read_text("utf-8")}
     assert recipes
     for name, path in recipes.items():
-        assert isinstance(network_config(read_recipe(path, paths).model), config)
+        assert isinstance(read_recipe(path, FAMILIES, paths).settings, config)
         assert f"pipelines/{name} " in path.read_text("utf-8")
