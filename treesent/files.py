@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
@@ -24,10 +26,32 @@ _PACKAGE = Path(__file__).parent
 def pipeline_path(name: str | Path) -> Path:
     """The folder of a trained pipeline.
 
-    :param name: a folder, or the name of a packaged pipeline such as ``en_treesent_sm``.
-    :raises ModelError: where neither exists.
+    :param name: a folder, the name of a packaged pipeline such as ``en_treesent_sm``, or the name of an
+        installed spaCy pipeline.
+    :raises ModelError: there is none of them.
     """
+    installed = None if Path(name).exists() else installed_pipeline(str(name))
+    if installed is not None:
+        return installed
     return _find(name, "pipelines", "", "pipeline", ModelError, _is_pipeline)
+
+
+def installed_pipeline(name: str) -> Path | None:
+    """The folder of an installed spaCy pipeline, found without importing its package; None if there is none.
+
+    :param name: of the package, such as ``en_core_web_sm``.
+    """
+    if name not in installed_pipelines():
+        return None
+    spec = find_spec(name)
+    package = Path(spec.origin).parent if spec is not None and spec.origin is not None else Path(name)
+    folders = [meta.parent for meta in (*package.glob("*/meta.json"), package / "meta.json")]
+    return next((folder for folder in folders if (folder / "vocab").is_dir()), None)
+
+
+def installed_pipelines() -> list[str]:
+    """The names of all installed packages that say that they are spaCy pipelines."""
+    return sorted({entry.name for entry in entry_points(group="spacy_models")})
 
 
 def recipe_path(name: str | Path) -> Path:
@@ -46,6 +70,23 @@ def embeddings_path(name: str | Path) -> Path:
     :raises VectorsError: where neither exists.
     """
     return _find(name, "embeddings", "", "file about vectors", VectorsError, Path.is_file)
+
+
+def data_path(name: str | Path, folder: Path) -> Path:
+    """A file or folder that a recipe names, as an absolute path.
+
+    :param name: relative to the recipe's folder or to the working directory, or the name of something packaged,
+        such as ``en_treesent_sm/treesent/vectors``.
+    :param folder: the recipe's.
+    :raises RecipeError: if there is nothing at any of these places.
+    """
+    name = Path(name).expanduser()
+    homes = [packaged(home) for home in ("pipelines", "embeddings")]
+    places = list(dict.fromkeys((home / name).absolute() for home in (folder, Path(), *homes)))
+    for place in places:
+        if place.exists():
+            return place.resolve()
+    raise RecipeError(f"there is no file {str(name)!r}; tried {', '.join(map(str, places))}")
 
 
 def packaged(folder: str) -> Path:

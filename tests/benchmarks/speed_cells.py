@@ -135,10 +135,11 @@ def steps(cell: cells.Cell, batches: list[ForestBatch], vectors: Tensor, share: 
         for batch in batches:
             words, sizes = packed_words(batch), Steps(batch.sizes, batch.batch_sizes)
             rows = vectors.index_select(0, batch.distinct)
-            if share:
-                gates = cell.project(rows).index_select(0, words)
-            else:
-                gates = cell.project(rows.index_select(0, words))
+            gates = (
+                cell.project(rows).index_select(0, words)
+                if share
+                else cell.project(rows.index_select(0, words))
+            )
             cell.run(gates, sizes).sum().backward()
 
     return work

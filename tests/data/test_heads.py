@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 
 from tests.toy_pipeline import toy_table
 from treesent.cli import app
+from treesent.config import KEY
 from treesent.data.batches import Corpus
 from treesent.data.heads import on_dependencies, parse_heads, read_heads, write_heads
 from treesent.errors import DataError, ModelError, TreesentError
-from treesent.models.classifier.architectures import KEY, build_network
 from treesent.models.classifier.folder import SentimentModel, default_labels, default_polarity
+from treesent.models.classifier.networks import build_network
 from treesent.models.train import train
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
@@ -115,7 +116,7 @@ def test_a_pipeline_that_parses_nothing_is_refused(tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(TreesentError, match="no dependency parser"):
         next(parse_heads([["a"]], str(tmp_path / "blank")))
-    with pytest.raises(TreesentError, match="there is no spaCy pipeline"):
+    with pytest.raises(TreesentError, match="there is no pipeline"):
         next(parse_heads([["a"]], str(tmp_path / "nothing")))
 
 
@@ -159,7 +160,7 @@ def test_phrases_without_heads_are_not_drawn():
     nlp, *_ = child_sum_nlp()
     component = nlp.get_pipe("treesent")
     doc = component(Doc(nlp.vocab, words=["the", "plot"], heads=[1, 1], deps=["dep"] * 2))
-    with pytest.raises(ModelError, match="phrases that project draws"):
+    with pytest.raises(ModelError, match="the phrases of the project command"):
         hidden_states(component.predictor, [doc])
 
 
@@ -194,4 +195,4 @@ def test_a_recipe_with_heads_trains_and_a_treebanks_trees_are_refused(tmp_path, 
     assert trained.dev.nodes.to_dict()["accuracy_5"] == 100
     result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "out"), str(tmp_path / "trees.txt")])
     assert result.exit_code == 1
-    assert "dependency trees with their heads" in result.stderr
+    assert "needs dependency trees, and these trees have no heads" in result.stderr

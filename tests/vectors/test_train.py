@@ -82,7 +82,7 @@ def test_no_frequent_word_is_an_error():
         ({"width": 0}, "width is 0"),
         ({"negative": 0}, "negative is 0"),
         ({"shortest": 5, "longest": 4}, "longest is 4"),
-        ({"split_at": "("}, "no regular expression"),
+        ({"split_at": "("}, "must be a regular expression"),
     ],
 )
 def test_settings_that_make_no_sense(values, message):

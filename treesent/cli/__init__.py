@@ -22,6 +22,7 @@ COMMANDS = (
     "evaluate",
     "trees",
     "heads",
+    "silver",
     "vectors",
     "project",
     "sample",

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from treesent.cli.options import Overwrite
+
 
 def attention(
     model: Annotated[
@@ -20,15 +22,17 @@ def attention(
     pooling: Annotated[
         bool, typer.Option("--pooling", help="Of a pipeline with both, show the classifier's.")
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw what a model attends to in a sentence.
 
     Of an encoder-decoder that parses: the words by the symbols of the tree that it writes. Of a recurrent
     classifier that pools by attention: the words by their weights.
     """
+    from treesent.files import check_outputs
     from treesent.pipeline.attention import attention_map
     from treesent.render.attention import check_picture, draw_attention
 
-    check_picture(output)
+    check_outputs([check_picture(output)], overwrite=overwrite)
     sentence = sys.stdin.read() if text == "-" else text
     draw_attention(attention_map(model, sentence, vectors=vectors, pooling=pooling), output)

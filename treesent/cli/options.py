@@ -7,6 +7,7 @@ import typer
 if TYPE_CHECKING:
     from spacy.language import Language
 
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads of a tensor operation; 0 for torch's own choice.")]
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from treesent.cli.options import Overwrite
+
 
 def show(
     text: Annotated[str, typer.Argument(help="What to score; - reads standard input.")],
@@ -13,21 +15,25 @@ def show(
         Path | None, typer.Option("--output", "-o", help="Write a picture of the first sentence, FILE.svg.")
     ] = None,
     model: Annotated[str, typer.Option(help="A trained pipeline: a name or a folder.")] = "en_treesent_sm",
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw the sentiment of every phrase of a text."""
     import treesent
     from treesent.errors import DataError
+    from treesent.files import check_outputs, replacing
     from treesent.render import to_svg
     from treesent.render.text import to_text
 
     if output is not None and output.suffix != ".svg":
         raise DataError(f"{output}: pictures are written as .svg; name a file that ends so")
+    check_outputs([output], overwrite=overwrite)
     doc = treesent.load(model)(sys.stdin.read() if text == "-" else text)
     trees = [sentence._.tree for sentence in doc.sents if sentence._.tree is not None]
     if not trees:
         raise DataError(f"the text {text!r} has no words; give a sentence")
     if output is not None:
-        output.write_text(to_svg(trees[0]), encoding="utf-8")
+        with replacing(output, "w", encoding="utf-8") as file:
+            file.write(to_svg(trees[0]))
         return
     for tree in trees:
         typer.echo(to_text(tree, colour=sys.stdout.isatty()))

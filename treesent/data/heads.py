@@ -12,6 +12,7 @@ import numpy as np
 from treesent.data.batches import Corpus
 from treesent.errors import DataError, TreesentError
 from treesent.files import replacing
+from treesent.text.opening import load_pipeline
 from treesent.trees.arrays import run_offsets
 from treesent.trees.brackets import read_trees, unescape
 from treesent.trees.dependency import Dependencies
@@ -28,15 +29,9 @@ def parse_heads(sentences: Iterable[Sequence[str]], pipeline: str) -> Iterator[I
         *Shape:* ``(n_words,)``
     :raises TreesentError: there is no such pipeline, or it has no dependency parser.
     """
-    import spacy
     from spacy.tokens import Doc
 
-    try:
-        nlp = spacy.load(pipeline, exclude=["ner", "lemmatizer"])
-    except OSError as error:
-        raise TreesentError(
-            f"there is no spaCy pipeline {pipeline!r}; install it, or name another ({error})"
-        ) from error
+    nlp = load_pipeline(pipeline, exclude=["ner", "lemmatizer"])
     docs = (
         Doc(nlp.vocab, words=list(words), sent_starts=[place == 0 for place in range(len(words))])
         for words in sentences

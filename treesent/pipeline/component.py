@@ -18,17 +18,20 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from treesent.config import KEY
 from treesent.errors import ModelError
 from treesent.files import pipeline_path
 from treesent.models.classifier import folder as pipeline_io
-from treesent.models.classifier.architectures import KEY, attach, build_network, network_model
 from treesent.models.classifier.folder import SentimentModel
+from treesent.models.classifier.networks import build_network
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline import gold
 from treesent.pipeline import record as store
+from treesent.pipeline.architectures import attach, network_model
 from treesent.pipeline.predict import Prediction, Predictor
 from treesent.pipeline.sentiment import check_aggregate, register_extensions
 from treesent.pipeline.tree_sources import check_trees
+from treesent.text.runs import keep_long_runs
 from treesent.types import Float32
 from treesent.vectors.table import VectorTable
 
@@ -271,8 +274,13 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
 
         :param bytes_data: the bytes.
         :param exclude: not used.
+        :raises ModelError: they are damaged, or hold a file that is none of a model's.
         """
-        self._take(pipeline_io.model_from_bytes(srsly.msgpack_loads(bytes_data)))
+        try:
+            files = srsly.msgpack_loads(bytes_data)
+        except Exception as error:  # msgpack has an error of its own for each kind of damage
+            raise ModelError(f"these bytes are not a component of treesent's ({error})") from error
+        self._take(pipeline_io.model_from_bytes(files))
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -331,7 +339,12 @@ def make_treesent(
     aggregate: str,
     scorer: "Callable[..., dict[str, Any]] | None",
 ) -> TreeSentiment:
-    """Make the component for a pipeline; the arguments are those of :class:`TreeSentiment`."""
+    """Make the component for a pipeline; the arguments are those of :class:`TreeSentiment`.
+
+    The pipeline's tokeniser is told to keep very long runs without a blank whole: see
+    :func:`treesent.text.runs.keep_long_runs`.
+    """
+    keep_long_runs(nlp)
     return TreeSentiment(
         nlp.vocab, name, model=model, pretrained=pretrained, trees=trees, aggregate=aggregate, scorer=scorer
     )

@@ -80,8 +80,6 @@ def open_pipeline(name: str | None, trees: Trees = "auto") -> Language:
                 f"{trees} trees need a pipeline that parses: name one (--model en_core_web_sm, say)"
             )
         return treesent.load()
-    if spacy.util.is_package(name):
-        return spacy.load(name)
     return treesent.load(name)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import DataError, MissingExtraError
-from treesent.render.svg import EDGE, FONT, MARGIN, SIZE
+from treesent.files import replacing
+from treesent.render.svg import EDGE, FONT, MARGIN, SIZE, visible
 
 KINDS = (".png", ".svg")
 COLOUR = "#0b6bb8"
@@ -45,7 +46,8 @@ def draw_attention(attention: AttentionMap, path: str | Path) -> None:
     path = check_picture(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".svg":
-        path.write_text(attention_svg(attention), encoding="utf-8")
+        with replacing(path, "w", encoding="utf-8") as file:
+            file.write(attention_svg(attention))
     else:
         _png(attention, path)
 
@@ -82,17 +84,19 @@ def attention_svg(attention: AttentionMap) -> str:
         turn = "" if numbers else f' transform="rotate(-48 {x:.1f} {top - 6:.1f})"'
         anchor = "middle" if numbers else "start"
         marks.append(
-            f'<text x="{x:.1f}" y="{top - 6:.1f}" text-anchor="{anchor}"{turn}>{escape(word)}</text>'
+            f'<text x="{x:.1f}" y="{top - 6:.1f}" text-anchor="{anchor}"{turn}>{escape(visible(word))}</text>'
         )
     for row, name in enumerate(names):
         y = top + CELL * row
-        marks.append(f'<text x="{left - 8:.1f}" y="{y + 16.5:.1f}" text-anchor="end">{escape(name)}</text>')
+        marks.append(
+            f'<text x="{left - 8:.1f}" y="{y + 16.5:.1f}" text-anchor="end">{escape(visible(name))}</text>'
+        )
         for column, weight in enumerate(attention.weights[row].tolist()):
             x = left + cell * column
             title = f"{attention.rows[row]}\n{attention.words[column]}: {weight:.0%}"
             marks.append(
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{CELL:.0f}" fill="{COLOUR}" '
-                f'fill-opacity="{weight:.3f}"><title>{escape(title)}</title></rect>'
+                f'fill-opacity="{weight:.3f}"><title>{escape(visible(title))}</title></rect>'
             )
             if numbers:
                 ink = "#fff" if weight > 0.5 else INK
@@ -107,7 +111,7 @@ def attention_svg(attention: AttentionMap) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" '
         f'width="{size[0]:.0f}" height="{size[1]:.0f}" role="img" '
-        f'aria-label="{escape(caption, quote=True)}" font-family="{escape(FONT, quote=True)}" '
+        f'aria-label="{escape(visible(caption), quote=True)}" font-family="{escape(FONT, quote=True)}" '
         f'font-size="{SIZE}" fill="{INK}">{"".join(marks)}'
         f'<path d="{"".join(lines)}" fill="none" stroke="{EDGE}" stroke-opacity="0.35"/></svg>'
     )
@@ -146,4 +150,5 @@ def _png(attention: AttentionMap, path: Path) -> None:
         axes.set_xticks(range(n_words), attention.words, rotation=48, ha="left", rotation_mode="anchor")
         axes.set_yticks(range(n_rows), [shortened(name) for name in attention.rows])
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-        figure.savefig(path, dpi=150)
+        with replacing(path) as file:
+            figure.savefig(file, dpi=150, format="png")

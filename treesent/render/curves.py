@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treesent.errors import DataError, MissingExtraError
+from treesent.files import replacing
 from treesent.types import Float64
 
 if TYPE_CHECKING:
@@ -85,8 +86,10 @@ def draw_curves(log: Log, path: str | Path) -> None:
     style: Any = {**_STYLE, "svg.fonttype": "none", "svg.hashsalt": "treesent"}
     with mpl.rc_context(style):
         path.parent.mkdir(parents=True, exist_ok=True)
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
-        _figure(log).savefig(path, dpi=150, metadata=metadata)
+        kind = path.suffix.lower()[1:]
+        metadata = {"Date": None} if kind == "svg" else {}
+        with replacing(path) as file:
+            _figure(log).savefig(file, dpi=150, metadata=metadata, format=kind)
 
 
 _STYLE = {

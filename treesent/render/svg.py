@@ -26,6 +26,10 @@ SIZE = 13
 # More words than these stand below each other, beside the tree: a page is higher than it is wide.
 WIDEST = 16
 
+_PICTURES = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
+_PICTURES |= {code: 0xFFFD for code in (*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)}
+_PICTURES |= {0x7F: 0x2421, 0x2028: 0x2424, 0x2029: 0x2424}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
@@ -69,7 +73,7 @@ def to_svg(tree: "Drawable | Picture", orientation: Orientation = "auto") -> str
     width, height = size
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" role="img" aria-label="{escape(_caption(picture), quote=True)}" '
+        f'height="{height:.0f}" role="img" aria-label="{escape(visible(_caption(picture)), quote=True)}" '
         f'font-family="{escape(FONT, quote=True)}" font-size="{SIZE}">'
         f'<g fill="none" stroke="{EDGE}" stroke-width="1.4" stroke-linecap="round">{"".join(edges)}</g>'
         f"{''.join(marks)}</svg>"
@@ -145,7 +149,7 @@ def _mark(picture: Picture, node: int, place: Point, down: bool) -> str:
     probs = picture.probs[node]
     value = float(probs @ picture.polarity)
     colour = colour_of(0.0 if isnan(value) else value)
-    title = f"<title>{escape(_title(picture, node))}</title>"
+    title = f"<title>{escape(visible(_title(picture, node)))}</title>"
     if picture.left[node] < 0:
         word = picture.words[int((picture.left[:node] < 0).sum())]
         width = _width(word)
@@ -153,7 +157,7 @@ def _mark(picture: Picture, node: int, place: Point, down: bool) -> str:
         return (
             f'<g>{title}<rect x="{begin:.1f}" y="{y - CHIP / 2:.1f}" width="{width:.1f}" height="{CHIP:.0f}" '
             f'rx="6" fill="{colour}"/><text x="{begin + width / 2:.1f}" y="{y + 4.6:.1f}" fill="#fff" '
-            f'text-anchor="middle">{escape(word)}</text></g>'
+            f'text-anchor="middle">{escape(visible(word))}</text></g>'
         )
     return (
         f'<g>{title}<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" fill="{colour}"/>'
@@ -166,7 +170,7 @@ def _sign(picture: Picture, node: int) -> str:
     best = int(picture.probs[node].argmax())
     value = float(picture.polarity[best])
     if isnan(value):
-        return escape(str(picture.labels[best])[:1])
+        return escape(visible(str(picture.labels[best])[:1]))
     sign = "+" if value > 0 else "\u2212"
     return "0" if value == 0 else sign * (2 if abs(value) > 0.75 and len(picture.labels) > 3 else 1)
 
@@ -197,3 +201,13 @@ def colour_of(polarity: float) -> str:
     share = min(abs(polarity), 1.0) ** 0.7
     mixed = (round(a + (b - a) * share) for a, b in zip(NEUTRAL, end, strict=True))
     return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def visible(text: str) -> str:
+    """Show control characters as pictures of themselves, so that they do nothing.
+
+    XML forbids them, and a terminal obeys them. Line breaks and tabs stay.
+
+    :param text: any text.
+    """
+    return text.translate(_PICTURES)

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from treesent.render.svg import visible
+
 if TYPE_CHECKING:
     from treesent.pipeline.treeview import TreeView
 
@@ -34,12 +36,16 @@ def _line(node: "TreeView", stem: str, colour: bool) -> str:
     polarity = node.sentiment.polarity
     label = node.label
     if polarity is None:
-        return f"{label:<14} {stem}{node.text}"
-    line = f"{polarity:+.2f} {_bar(polarity)} {label:<13} {stem}{' '.join(node.words)}"
+        return f"{label:<14} {stem}{_words(node)}"
+    line = f"{polarity:+.2f} {_bar(polarity)} {label:<13} {stem}{_words(node)}"
     if not colour:
         return line
     tone = _COLOURS[1] if node.neutral else _COLOURS[2 if polarity > 0 else 0]
     return f"{tone}{line}{_RESET}"
+
+
+def _words(node: "TreeView") -> str:
+    return visible(" ".join(node.words)).replace("\n", "\u2424").replace("\t", "\u2409")
 
 
 def _bar(polarity: float) -> str:

@@ -23,7 +23,7 @@ from treesent.models.parser.distance_loss import rank_loss, split_loss
 from treesent.models.parser.task import ParserOnVectors, ParserTask, choices, pairs
 from treesent.nn.embedding import VectorEmbedding
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig, TrainingConfig
 from treesent.trees.brackets import read_trees
 from treesent.trees.structure import Structure
 

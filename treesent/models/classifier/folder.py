@@ -18,6 +18,8 @@ import numpy as np
 
 from treesent import __version__
 from treesent.errors import ModelError, TreesentError
+from treesent.files import replacing
+from treesent.vectors.open import open_vectors
 from treesent.vectors.table import FILE, VectorTable
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
+NAMES = (CONFIG, WEIGHTS, PARSER, f"{VECTORS}/{FILE}")
+"""All files that a model's folder can hold. A name inside a file becomes a path only if it is one of these."""
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 TWO = ("negative", "positive")
 
@@ -77,20 +81,20 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
 
     :param folder: made where it does not exist.
     """
-    from treesent.models.classifier.architectures import weights_to_bytes
+    from treesent.models.classifier.weights import weights_to_bytes
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     # A table in fewer bits says that size matters.
     half = model.table.matrix.dtype != np.float32
-    (folder / WEIGHTS).write_bytes(weights_to_bytes(model.network, half))
+    with replacing(folder / WEIGHTS) as file:
+        file.write(weights_to_bytes(model.network, half))
     (folder / PARSER).unlink(missing_ok=True)
     if model.parser is not None:
         model.parser.save(folder / PARSER)
     _current_table(model).save(folder / VECTORS)
-    files = [WEIGHTS, *([PARSER] if model.parser is not None else [])]
-    files += [path.relative_to(folder).as_posix() for path in sorted((folder / VECTORS).iterdir())]
+    files = [WEIGHTS, *([PARSER] if model.parser is not None else []), f"{VECTORS}/{FILE}"]
     config = {
         "format": FORMAT,
         "treesent": __version__,
@@ -99,9 +103,8 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
         "polarity": None if model.polarity is None else list(model.polarity),
         "files": {name: _file_digest(folder / name) for name in files},
     }
-    partial = folder / f"{CONFIG}.partial"
-    partial.write_text(json.dumps({**config, "sha256": _config_digest(config)}, indent=1) + "\n", "utf-8")
-    partial.replace(folder / CONFIG)
+    with replacing(folder / CONFIG, "w", encoding="utf-8") as file:
+        file.write(json.dumps({**config, "sha256": _config_digest(config)}, indent=1) + "\n")
 
 
 def _current_table(model: SentimentModel) -> VectorTable:
@@ -119,7 +122,8 @@ def load_model(folder: str | Path) -> SentimentModel:
     :raises ModelError: where a file is missing, cut short, changed or of another version; the message names
         it.
     """
-    from treesent.models.classifier.architectures import build_network, weights_from_bytes
+    from treesent.models.classifier.networks import build_network
+    from treesent.models.classifier.weights import weights_from_bytes
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
 
@@ -147,28 +151,20 @@ def load_model(folder: str | Path) -> SentimentModel:
 
 
 def find_table(vectors: "str | Path | VectorTable | None", vocab: Any) -> VectorTable:
-    """The vectors for a new network.
+    """Find the vectors for a new network.
 
-    :param vectors: a table, the folder of one, or the name or folder of a pipeline of treesent's.
-    :param vocab: whose vectors to take where there is nothing else.
-    :raises ModelError: where there are none.
+    :param vectors: as for :func:`~treesent.vectors.open.open_vectors`; None for those of the vocab.
+    :param vocab: a spaCy vocab.
+    :returns: the table.
+    :raises ModelError: there are no vectors.
+    :raises VectorsError: the table cannot be read, or no network can learn sentiment on it.
     """
-    if isinstance(vectors, VectorTable):
-        return vectors
-    if vectors is not None:
-        from treesent.files import pipeline_path
-
-        if Path(vectors, FILE).is_file() or Path(vectors).is_file():
-            return VectorTable.load(vectors)
-        return VectorTable.load(pipeline_path(vectors) / "treesent" / VECTORS)
-    if not len(vocab.vectors):
+    if vectors is None and not len(vocab.vectors):
         raise ModelError(
             "a new network needs word vectors: set vectors in [initialize.components.treesent] to a folder "
             "that `treesent vectors` wrote or to a pipeline, or give the vocab vectors ([initialize] vectors)"
         )
-    rows = vocab.vectors.key2row
-    words = {vocab.strings[key]: row for key, row in sorted(rows.items(), key=lambda item: item[1])}
-    return VectorTable(list(words), np.asarray(vocab.vectors.data, np.float32)[list(words.values())])
+    return open_vectors(vocab if vectors is None else vectors)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -181,7 +177,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(path.read_bytes())
         stated = config.pop("sha256", None)
         version = config["format"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise ModelError(f"{path} is damaged ({error}): copy or train the model again") from error
     if version != FORMAT:
         raise ModelError(
@@ -197,11 +193,17 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 def _check_files(folder: Path, files: Mapping[str, str]) -> None:
     for name, stated in files.items():
+        _check_name(name)
         path = folder / name
         if not path.is_file():
             raise ModelError(f"{path} is missing: copy the whole model again")
         if _file_digest(path) != stated:
             raise ModelError(f"{path} is cut short or damaged (its checksum differs): copy the model again")
+
+
+def _check_name(name: object) -> None:
+    if name not in NAMES:
+        raise ModelError(f"the model names a file {name!r}; it can hold {', '.join(NAMES)} only")
 
 
 def _file_digest(path: Path) -> str:
@@ -222,7 +224,14 @@ def model_to_bytes(model: SentimentModel) -> dict[str, bytes]:
 
 
 def model_from_bytes(files: Mapping[str, bytes]) -> SentimentModel:
-    """The model of :func:`model_to_bytes`."""
+    """The model of :func:`model_to_bytes`.
+
+    :raises ModelError: a file is missing or damaged, or is none of a model's.
+    """
+    if not isinstance(files, Mapping) or not all(isinstance(data, bytes) for data in files.values()):
+        raise ModelError("these bytes are not a component of treesent's: give what to_bytes returned")
+    for name in files:
+        _check_name(name)
     with TemporaryDirectory() as folder:
         for name, data in files.items():
             path = Path(folder, name)

@@ -23,7 +23,7 @@ from treesent.nn.dropout import dropout, dropout_mask
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear
-from treesent.nn.precision import cast_for_autocast
+from treesent.nn.precision import at_least_float32, cast_for_autocast
 from treesent.nn.windows import gather, run_window
 from treesent.text.vocabulary import END, SPECIAL, UNKNOWN, Vocabulary
 
@@ -267,7 +267,7 @@ class LanguageModel(nn.Module):
             # It writes its results into a tensor of the input's type: that must be the products'.
             features = cast_for_autocast(features)
             found: Tensor = self.adaptive(features, symbols).output
-            found = found.to(torch.promote_types(found.dtype, torch.float32))
+            found = at_least_float32(found)
             if self.coin:
                 # The end is among the frequent symbols: what the others share is known without the rest.
                 head = functional.log_softmax(self.adaptive.head(features).to(found.dtype), 1)
@@ -290,7 +290,7 @@ class LanguageModel(nn.Module):
             found: Tensor = self.adaptive.log_prob(features)
         else:
             logits = self.logits(features)
-            found = functional.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), 1)
+            found = functional.log_softmax(at_least_float32(logits), 1)
         if self.go_on is not None:
             joint: Tensor = self.go_on(found, features.to(found.dtype))
             return joint

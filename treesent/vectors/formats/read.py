@@ -3,11 +3,10 @@
 import struct
 from collections.abc import Iterable
 from difflib import get_close_matches
-from importlib.metadata import entry_points
-from importlib.util import find_spec
 from pathlib import Path
 
 from treesent.errors import VectorsError
+from treesent.files import installed_pipeline, installed_pipelines
 from treesent.vectors.formats.arrays import read_npy, read_safetensors
 from treesent.vectors.formats.binary import read_binary
 from treesent.vectors.formats.libraries import read_fasttext, read_gensim, read_spacy
@@ -57,7 +56,7 @@ def read_vectors(
             return read_spacy(place, selection)
         raise VectorsError(f"{place} is a folder of neither treesent (no {FILE}) nor spaCy (no meta.json)")
     if not place.exists():
-        return read_spacy(_installed_pipeline(str(path)), selection)
+        return read_spacy(_installed(str(path)), selection)
     if place.suffix == ".safetensors" and place.is_file():
         return read_safetensors(place, selection, beside)
     with open_bytes(place, member) as file:
@@ -97,18 +96,14 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _installed_pipeline(name: str) -> Path:
-    """The folder of an installed spaCy pipeline, found without importing it.
+def _installed(name: str) -> Path:
+    """The folder of an installed spaCy pipeline.
 
     :raises VectorsError: there is no file, folder or installed pipeline of that name.
     """
-    known = [entry.name for entry in entry_points(group="spacy_models")]
-    spec = find_spec(name) if name in known else None
-    if spec is not None and spec.origin is not None:
-        package = Path(spec.origin).parent
-        for meta in [package / "meta.json", *package.glob("*/meta.json")]:
-            if (meta.parent / "vocab").is_dir():
-                return meta.parent
-    near = get_close_matches(name, known, 1, 0.6)
-    hint = f"did you mean {near[0]!r}?" if near else "give a file or folder of word vectors"
-    raise VectorsError(f"{name} does not exist: {hint}")
+    folder = installed_pipeline(name)
+    if folder is None:
+        near = get_close_matches(name, installed_pipelines(), 1, 0.6)
+        hint = f"did you mean {near[0]!r}?" if near else "give a file or folder of word vectors"
+        raise VectorsError(f"{name} does not exist: {hint}")
+    return folder
