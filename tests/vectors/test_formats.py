@@ -318,7 +318,7 @@ def test_broken_binary_files(tmp_path):
         read_vectors(path)
     write_vectors(table(["a", "b", "c"]), path)
     path.write_bytes(path.read_bytes().replace(b"\nb ", b"\na "))
-    with pytest.raises(VectorsError, match="'a' stands in rows 0 and 1"):
+    with pytest.raises(VectorsError, match="'a' is in rows 0 and 1"):
         read_vectors(path)
 
 
@@ -346,7 +346,7 @@ def test_words_and_rows_that_do_not_match(tmp_path):
     with pytest.raises(VectorsError, match=r"m\.txt has 2 words, .*m\.npy has 3 rows"):
         read_vectors(tmp_path / "m.npy")
     (tmp_path / "m.txt").write_text("a\nb\na\n")
-    with pytest.raises(VectorsError, match=r"m\.npy: the word 'a' stands in rows 0 and 2"):
+    with pytest.raises(VectorsError, match=r"m\.npy: the word 'a' is in rows 0 and 2"):
         read_vectors(tmp_path / "m.npy")
     (tmp_path / "m.txt").write_text("a\nb\nc\n")
     np.save(tmp_path / "m.npy", np.array([[1], [np.inf], [1]], np.float32))
