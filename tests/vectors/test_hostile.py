@@ -167,6 +167,30 @@ def test_zips_that_cannot_be_unpacked(tmp_path):
             read_vectors(path)
 
 
+def test_a_zip_whose_directory_points_before_the_file(tmp_path):
+    with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
+        archive.writestr("v.txt", "good 1 2\nbad 3 4\n")
+    data = bytearray((tmp_path / "v.zip").read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 16 : end + 20] = struct.pack("<I", 0x7FFF)  # where the directory would begin
+    (tmp_path / "v.zip").write_bytes(data)
+    with pytest.raises(VectorsError, match=r"v\.zip is cut short or damaged"):
+        read_vectors(tmp_path / "v.zip")
+
+
+def test_spacy_vectors_whose_words_or_rows_are_gone(tmp_path, table):
+    write_vectors(table, tmp_path / "v", "spacy")
+    strings = (tmp_path / "v" / "strings.json").read_text()
+    (tmp_path / "v" / "strings.json").write_text(strings.replace("film", "flim"))
+    with pytest.raises(VectorsError, match="damaged: its vectors have a word or a row"):
+        read_vectors(tmp_path / "v")
+    (tmp_path / "v" / "strings.json").write_text(strings)
+    np.save(tmp_path / "v" / "vectors", table.matrix[:2])
+    (tmp_path / "v" / "vectors.npy").rename(tmp_path / "v" / "vectors")
+    with pytest.raises(VectorsError, match="damaged"):
+        read_vectors(tmp_path / "v")
+
+
 def test_one_endless_line_is_refused_before_it_fills_the_memory(tmp_path):
     with gzip.open(tmp_path / "v.txt.gz", "wb", compresslevel=1) as file:
         file.write(b"good 1 2\n")

@@ -148,6 +148,11 @@ def from_spacy(vocab: Any, selection: Selection | None = None, source: str = "th
     rows = sorted(vocab.vectors.key2row.items(), key=lambda item: item[1])
     if not rows:
         raise VectorsError(f"{source} has no word vectors: take a pipeline that ships them")
-    words = [vocab.strings[key] for key, _ in rows]
-    matrix = np.asarray(vocab.vectors.data, np.float32)[[row for _, row in rows]]
+    try:
+        words = [vocab.strings[key] for key, _ in rows]
+        matrix = np.asarray(vocab.vectors.data, np.float32)[[row for _, row in rows]]
+    except LookupError as error:
+        raise VectorsError(
+            f"{source} is damaged: its vectors have a word or a row that the rest lacks ({error}); copy it again"
+        ) from error
     return selection.table(words, matrix)
