@@ -14,7 +14,7 @@ from tests.fuzz.kinds import Files, Kind, contents
 from tests.fuzz.models import seal
 from tests.fuzz.mutate import mutate
 from treesent.files import packaged
-from treesent.models.registry import FAMILIES, kind_of
+from treesent.models.registry import FAMILIES
 from treesent.training.recipe import read_recipe
 
 TREES = b"(3 (2 the) (4 superb))\n(1 (2 not) (3 good))\n"
@@ -67,8 +67,7 @@ def _recipe(folder: Path, files: Files) -> None:
     for name, data in files.items():
         if name.startswith("@"):
             (folder / name[1:]).write_bytes(data)
-    recipe = read_recipe(folder / "r.cfg", FAMILIES)
-    kind_of(recipe.model).check(recipe.model)
+    read_recipe(folder / "r.cfg", FAMILIES)
 
 
 def _pipelines(folder: Path) -> list[Files]:
