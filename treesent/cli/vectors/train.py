@@ -66,6 +66,13 @@ def _teller() -> Any:
 
 
 def read_settings(recipe: str | None, changes: list[str]) -> Any:
+    """Read the settings of a recipe, and change some.
+
+    :param recipe: a file, or the name of a packaged one; None for the defaults.
+    :param changes: each ``KEY=VALUE``.
+    :returns: the settings.
+    :raises RecipeError: the recipe cannot be read, or a setting is unknown or wrong.
+    """
     from treesent.config import read_section
     from treesent.errors import RecipeError
     from treesent.files import embeddings_path
