@@ -1,5 +1,7 @@
 """Hostile and broken pipelines and texts: nothing is written elsewhere, nothing hangs, errors name the file."""
 
+import hashlib
+import json
 import random
 import shutil
 import time
@@ -14,9 +16,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import treesent
-from tests.toy_pipeline import TEXT, toy_nlp
+from tests.toy_pipeline import TEXT, toy_model, toy_nlp
 from treesent.cli import app
 from treesent.errors import ModelError, TreesentError
+from treesent.models.classifier.folder import load_model, save_model
 from treesent.render.attention import AttentionMap, attention_svg
 from treesent.render.svg import Picture, to_svg, visible
 from treesent.text.opening import load_pipeline
@@ -227,3 +230,26 @@ def test_show_passes_no_escapes_through():
     result = CliRunner().invoke(app, ["show", "A \x1b[31mred\x1b]0;title\x07 film\x9b2J, good."])
     assert result.exit_code == 0
     assert not set(result.stdout) & {"\x1b", "\x07", "\x9b"} and "␛[31mred" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("labels", 7, "labels is 7"),
+        ("labels", [1, 2, 3, 4, 5], "labels is"),
+        ("polarity", "x", "polarity is 'x'"),
+        ("polarity", [True] * 5, "polarity is"),
+        ("polarity", [0.5, 0, 0, 0, 0], "values rise"),
+        ("model", None, "model is None"),
+        ("files", [], r"files is \[\]"),
+    ],
+)
+def test_a_config_whose_checksum_is_right_is_still_checked(tmp_path, key, value, message):
+    save_model(tmp_path, toy_model())
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["sha256"]
+    config[key] = value
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    (tmp_path / "config.json").write_text(json.dumps({**config, "sha256": digest}))
+    with pytest.raises(ModelError, match=message):
+        load_model(tmp_path)

@@ -384,3 +384,20 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelError, match="no parser"):
         DistanceParser.load(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_scores_that_are_not_finite_end_in_an_error(value):
+    scores = torch.zeros(2, 5, 5)
+    scores[1] = value
+    with pytest.raises(ModelError, match="scores that are not finite"):
+        depths(scores, np.array([4, 4]))
+
+
+def test_a_file_with_weights_that_are_not_finite_is_refused(tmp_path):
+    parser = make_parser()
+    with torch.no_grad():
+        next(parser.parameters())[0] = float("nan")
+    parser.save(tmp_path / "parser.safetensors")
+    with pytest.raises(ModelError, match="holds NaN or infinity"):
+        DistanceParser.load(tmp_path / "parser.safetensors")

@@ -131,6 +131,7 @@ def load_model(folder: str | Path) -> SentimentModel:
     config = _read_config(folder)
     _check_files(folder, config["files"])
     try:
+        check_classes(config["labels"], config["polarity"])
         table = VectorTable.load(folder / VECTORS)
         embedding = VectorEmbedding(table.matrix, table.scale)
         network = build_network(config["model"], table.width, len(config["labels"]), embedding)
@@ -188,7 +189,28 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"{path} was changed after it was written (its checksum differs): copy the model again"
         )
+    _check_types(config, path)
     return dict(config)
+
+
+def _check_types(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse a value of another type: a checksum can be right in a file that treesent did not write."""
+    polarity = config.get("polarity")
+    right = {
+        "model": isinstance(config.get("model"), dict),
+        "labels": _all_are(config.get("labels"), str),
+        "polarity": polarity is None or _all_are(polarity, int | float),
+        "files": isinstance(config.get("files"), dict),
+    }
+    wrong = next((name for name, fits in right.items() if name not in config or not fits), None)
+    if wrong is not None:
+        value = f"{config[wrong]!r:.80}" if wrong in config else "missing"
+        raise ModelError(f"{path} is damaged ({wrong} is {value}): copy or train the model again")
+
+
+def _all_are(values: Any, kind: Any) -> bool:
+    """Whether a value is a list with members of one type."""
+    return isinstance(values, list) and all(isinstance(v, kind) and not isinstance(v, bool) for v in values)
 
 
 def _check_files(folder: Path, files: Mapping[str, str]) -> None:

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from treesent.errors import ModelError
+
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
@@ -79,7 +81,10 @@ def _follow(left: Float32, right: Float32, lengths: Int64) -> Float32:
     depth = 0
     while len(tree := tree[kept := end - start > 1]):
         start, end = start[kept], end[kept]
-        split = (left[tree, start] + right[tree, end]).argmax(1)
+        with np.errstate(invalid="ignore"):
+            split = (left[tree, start] + right[tree, end]).argmax(1)
+        if ((split <= start) | (split >= end)).any():  # NaN and infinity leave no best place
+            raise ModelError("the parser gives scores that are not finite; copy or train it again")
         distances[gaps[tree] + split - 1] = -depth
         tree = np.concatenate([tree, tree])
         start, end = np.concatenate([start, split]), np.concatenate([split, end])

@@ -57,6 +57,9 @@ def load_parser(
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         if header.get("format") != form:
             raise ModelError(f"{path}: no {kind} of this version of treesent; train it again")
+        broken = next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None)
+        if broken is not None:
+            raise ModelError(f"{path}: {broken} holds NaN or infinity; copy or train the parser again")
         parser = make(json.loads(header["config"]))
         parser.load_state_dict(current_names(tensors))
     except ModelError:
