@@ -21,28 +21,38 @@ def train(
         Path | None,
         typer.Option("--output", "-o", metavar="OUT", help="The pipeline's folder; out/RECIPE by default."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop an interrupted run.")] = False,
     device: Device = "auto",
     threads: Threads = 1,
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JSON object a step, and one an epoch.")
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Print all settings of RECIPE, with values and meaning, and stop."),
+    ] = False,
     gradients: Annotated[
         bool, typer.Option("--gradients", help="Log the norm of each layer's gradient too, for curves.")
     ] = False,
 ) -> None:
     """Train a network on trees or labelled texts and write a pipeline that spacy.load opens.
 
-    Any value of the recipe can be given as --section.key VALUE, --training.seed 3 say. A path in the recipe
-    is looked for in the recipe's folder, then in the working directory. All figures are in percent.
+    Any value of the recipe can be given as --section.key VALUE, for example --training.seed 3; --explain lists
+    them all. A path in the recipe is looked up in the recipe's folder, in the working directory, and among the
+    packaged files. All metrics are in percent.
 
-    While it runs, OUT.checkpoint holds what --resume goes on with, to the same weights as an undisturbed run;
-    OUT appears when it is whole. Small trees train best with one thread a process; for several processes,
+    While it runs, OUT.checkpoint holds its state. --resume continues an interrupted run and ends with the same
+    weights as one without interruption. OUT appears when it is complete. Small trees train best with one thread a process; for several processes,
     which share every batch, run: torchrun --nproc-per-node 2 -m -- treesent train RECIPE
     (-- keeps torchrun from reading the options behind it).
     """
     overrides = parse_overrides(context.args)
+    if explain:
+        from treesent.models.explain import explain_recipe
+
+        typer.echo(explain_recipe(recipe, overrides))
+        return
     from treesent.models.train import train as run
     from treesent.training.processes import is_first, leave
 
@@ -69,10 +79,13 @@ def train(
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, Any]:
-    """Read ``--section.key value`` pairs, values as JSON where they are JSON and as text elsewhere.
+    """Read ``--section.key value`` pairs as spaCy does: values as JSON if they are, else as text.
+
+    ``--section.key=value`` is the same, dashes in the key stand for underscores, and a key without a value is
+    true.
 
     :param arguments: what the command's own options left.
-    :raises typer.BadParameter: an argument that is no such pair.
+    :raises typer.BadParameter: if an argument is not such a pair.
     """
     import json
 
@@ -83,16 +96,14 @@ def parse_overrides(arguments: list[str]) -> dict[str, Any]:
         key, equals, value = name.removeprefix("--").partition("=")
         if not name.startswith("--") or "." not in key:
             raise typer.BadParameter(
-                f"{name!r}: no such option; a value of the recipe is --section.key VALUE"
+                f"{name!r} is not an option; a value of the recipe is set with --section.key VALUE"
             )
         if not equals:
-            if not rest:
-                raise typer.BadParameter(f"--{key}: a value is missing")
-            value = rest.pop(0)
+            value = "true" if not rest or rest[0].startswith("--") else rest.pop(0)
         try:
-            overrides[key] = json.loads(value)
+            overrides[key.replace("-", "_")] = json.loads(value)
         except ValueError:
-            overrides[key] = value
+            overrides[key.replace("-", "_")] = value
     return overrides
 
 
