@@ -293,10 +293,10 @@ def test_every_setting_of_a_packaged_recipe_is_explained(name):
     ]
     assert "[training.optimizer]" in lines and "[model]" in lines
     # Every setting has its value, the allowed values and a meaning.
-    starts = [i for i, line in enumerate(lines) if line[:1].isalpha() and " = " in line][1:]
+    first = lines.index("[model]")
+    starts = [i for i, line in enumerate(lines) if i > first and line[:1].isalpha() and " = " in line]
     bare = [lines[i] for i in starts if not all(line.startswith("    ") for line in lines[i + 1 : i + 3])]
-    vectors = {"path", "@misc"}
-    assert not [line for line in bare if line.split()[0] not in vectors]
+    assert len(starts) > 30 and not bare
 
 
 def test_a_copied_recipe_finds_packaged_files(tmp_path, monkeypatch):
