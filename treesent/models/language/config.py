@@ -7,9 +7,12 @@ from itertools import pairwise
 from typing import Literal
 
 from treesent.errors import RecipeError
-from treesent.models.language.lengths import LENGTHS, Length
 from treesent.nn.cells import check_cell
 from treesent.nn.checks import at_least, shares
+
+Length = Literal["end", "go_on", "count"]
+LENGTHS: tuple[Length, ...] = ("end", "go_on", "count")
+"""How a text ends, see :mod:`treesent.models.language.end_of_text`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class LanguageModelConfig:
         hash-based maximum entropy model of Mikolov et al. 2011. Empty for none.
     :param ngram_bits: rows of their tables, a power of two.
     :param ngram_width: of their vectors.
-    :param length: how a text ends, see :mod:`treesent.models.language.lengths`: ``end``, ``go_on`` or ``count``.
+    :param length: how a text ends, see :mod:`treesent.models.language.end_of_text`: ``end``, ``go_on`` or ``count``.
     :param output_recurrence: how many last outputs the state comes from in place of the last state, see
         :mod:`treesent.models.language.output_recurrence`; needs the cell ``rnn``. 0 for the recurrence of the cell.
     :param input_dropout: share of the symbols' vectors that is dropped.

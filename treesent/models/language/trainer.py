@@ -76,7 +76,7 @@ def train(run: Run) -> Trained:
             if tensor.is_floating_point():
                 tensor.data.copy_(tensor.data.half())
     scores = score_language(model, dev, recipe.training.eval_batch_size, recipe.training.free_running)
-    table = tuned_table(model, recipe) if tune and model.embedding is not None else None
+    table = tuned_table(model, recipe) if tune and model.embedding.rowwise else None
     run.write(lambda folder: write_language_model(folder, model, scores, half, table))
     return Trained(run.output, progress, run.team.share(scores))
 
@@ -122,7 +122,6 @@ def tuned_table(model: LanguageModel, recipe: Recipe) -> VectorTable:
     :param model: of words.
     :param recipe: its recipe: words of its vectors that the model does not know keep theirs.
     """
-    assert model.embedding is not None
     words = model.vocabulary.symbols[len(SPECIAL) :]
     own = model.embedding.table.detach().float().cpu().numpy()[len(SPECIAL) :]
     if not recipe.vectors:

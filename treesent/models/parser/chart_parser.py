@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.errors import TreesentError
-from treesent.models.parser.chart import depths
-from treesent.models.parser.file import load_parser, save_parser
+from treesent.models.parser.chart import cky
+from treesent.models.parser.file import read_parser_file, save_parser
 from treesent.nn.checks import at_least, shares
 from treesent.nn.dropout import dropout
 from treesent.nn.initial import glorot_blocks
@@ -32,8 +32,6 @@ from treesent.nn.matmul import linear
 from treesent.nn.packed import packing
 from treesent.nn.sru import BidirectionalSRU
 from treesent.trees.structure import Structure
-
-FORMAT = "treesent.parser.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +110,7 @@ class SentenceBatch:
         )
 
 
-class DistanceParser(nn.Module):
+class ChartParser(nn.Module):
     """Vectors of words, a recurrent encoder, one distance for every gap between two words.
 
     The vectors are handed in, so that parser and classifier share one table.
@@ -123,7 +121,9 @@ class DistanceParser(nn.Module):
     """
 
     trees: ClassVar[Literal["learned"]] = "learned"
-    """What its trees are called in a component's settings."""
+    """The name of its trees in a component's settings."""
+    format: ClassVar[str] = "treesent.parser.1"
+    config_type: ClassVar[type[ParserConfig]] = ParserConfig
 
     def __init__(self, config: ParserConfig, width: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ class DistanceParser(nn.Module):
         first = np.cumsum(lengths - 1) - (lengths - 1)
         for trees in groups(lengths, self.config.chart):
             places = torch.from_numpy(grid(lengths, trees)).to(vectors.device)
-            best = depths(span_scores(start, end, places), lengths[trees])
+            best = cky(span_scores(start, end, places), lengths[trees])
             sizes = lengths[trees] - 1
             before = np.cumsum(sizes) - sizes
             host[np.arange(len(best)) + np.repeat(first[trees] - before, sizes)] = best
@@ -220,20 +220,16 @@ class DistanceParser(nn.Module):
 
         :param path: the file, ``parser.safetensors`` in a pipeline's folder.
         """
-        save_parser(self, path, FORMAT)
+        save_parser(self, path, self.format)
 
     @classmethod
-    def load(cls, path: str | Path) -> DistanceParser:
+    def load(cls, path: str | Path) -> ChartParser:
         """Read what :meth:`save` wrote, ready to parse.
 
         :param path: the file.
         :raises ModelError: it is missing, damaged or no parser of this version.
         """
-
-        def make(settings: dict[str, Any]) -> DistanceParser:
-            return cls(width=settings.pop("width"), config=ParserConfig(**settings))
-
-        return load_parser(path, FORMAT, make, "parser", "parser")
+        return read_parser_file(path, cls)
 
 
 def span_scores(start: Tensor, end: Tensor, places: Tensor) -> Tensor:

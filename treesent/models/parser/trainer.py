@@ -17,7 +17,7 @@ from treesent.data.vectors import working_vectors
 from treesent.errors import ModelError, RecipeError
 from treesent.metrics.brackets import BracketScores
 from treesent.models.classifier.architectures import KEY
-from treesent.models.parser.chart_parser import DistanceParser, ParserConfig
+from treesent.models.parser.chart_parser import ChartParser, ParserConfig
 from treesent.models.parser.kinds import Parser, load_parser
 from treesent.models.parser.task import ParserOnVectors, ParserTask
 from treesent.nn.embedding import VectorEmbedding
@@ -48,7 +48,7 @@ def train(run: Run) -> Trained:
     :raises TreesentError: the recipe, its data or its vectors cannot be used.
     """
     data = read_data(run.recipe)
-    parser = DistanceParser(parser_config(run.recipe.model), data.table.width, run.generator())
+    parser = ChartParser(parser_config(run.recipe.model), data.table.width, run.generator())
     return train_on(run, data, parser, ParserTask(data.train, data.dev), PARSER_FILE)
 
 
