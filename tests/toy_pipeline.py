@@ -4,8 +4,8 @@ import numpy as np
 import spacy
 import torch
 
-from treesent.models.classifier.architectures import build_network
 from treesent.models.classifier.folder import SentimentModel, default_labels, default_polarity
+from treesent.models.classifier.networks import build_network
 from treesent.models.parser.chart_parser import ChartParser, ParserConfig
 from treesent.nn.embedding import VectorEmbedding
 from treesent.vectors.table import VectorTable

@@ -10,7 +10,7 @@ from treesent.errors import ModelError
 from treesent.training import checkpoint as module
 from treesent.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from treesent.training.optimizers import build_optimizers, optimizer_state, restore_optimizer
-from treesent.training.recipe import OptimizerConfig
+from treesent.training.sections import OptimizerConfig
 
 
 def example():

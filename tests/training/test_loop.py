@@ -22,8 +22,8 @@ from treesent.training.checkpoint import read_checkpoint
 from treesent.training.log import StepLog
 from treesent.training.loop import fit
 from treesent.training.optimizers import clip, rate_factor
-from treesent.training.recipe import OptimizerConfig, ScheduleConfig, TrainingConfig
 from treesent.training.rowwise import RowOptimizer
+from treesent.training.sections import OptimizerConfig, ScheduleConfig, TrainingConfig
 from treesent.trees.brackets import parse_tree
 from treesent.vectors.table import VectorTable
 

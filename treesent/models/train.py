@@ -1,15 +1,11 @@
-"""From a recipe to a pipeline folder that ``spacy.load`` opens, or to the folder of another kind of model.
-
-Each kind has a module: ``classifier``, ``parser``. ``kinds`` lists them, ``run`` is what they share.
-"""
+"""From a recipe to a pipeline folder that ``spacy.load`` opens, or to the folder of another kind of model."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from treesent.errors import RecipeError
 from treesent.files import recipe_path
-from treesent.models.registry import CLASSIFIER, kind_of
+from treesent.models.registry import FAMILIES
 from treesent.nn.device import choose_device
 from treesent.training.processes import own_device, processes
 from treesent.training.recipe import read_recipe
@@ -51,14 +47,17 @@ def train(
     :param progress_bar: draw one on stderr.
     :raises TreesentError: the recipe, its data or its vectors cannot be used, or the output is in the way.
     """
-    settings = read_recipe(recipe_path(recipe), overrides)
-    kind = kind_of(settings.model)
-    kind.check(settings.model)
-    if settings.encoder is not None and kind is not CLASSIFIER:
-        raise RecipeError("[model.encoder] is given, but the model is no recurrent classifier; leave it out")
-    place, output = choose_device(own_device(device)), Path(output)
+    settings = read_recipe(recipe_path(recipe), FAMILIES, overrides)
+    family, place, output = settings.family, choose_device(own_device(device)), Path(output)
     reports = {"log": log, "gradients": gradients, "report": report, "progress_bar": progress_bar}
     with processes(place) as team:
         checkpoint = team.share(checkpoint_folder(output, resume, overwrite) if team.first else None)
         assert checkpoint is not None
-        return kind.train(Run(settings, output, checkpoint, place, resume, team, reports))
+        run = Run(settings, output, checkpoint, place, resume, team, reports)
+        data = family.task(settings, place)
+        model = family.build(settings, data, run.generator()).to(place)
+        progress = run.fit(model, data.task, data.signature)
+        scores: Any = None
+        if team.first:
+            scores = run.write(lambda folder: family.write(settings, data, model, folder, output.name))
+        return Trained(output, progress, team.share(scores))

@@ -18,14 +18,16 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from treesent.config import KEY
 from treesent.errors import ModelError
 from treesent.files import pipeline_path
 from treesent.models.classifier import folder as pipeline_io
-from treesent.models.classifier.architectures import KEY, attach, build_network, network_model
 from treesent.models.classifier.folder import SentimentModel
+from treesent.models.classifier.networks import build_network
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline import gold
 from treesent.pipeline import record as store
+from treesent.pipeline.architectures import attach, network_model
 from treesent.pipeline.predict import Prediction, Predictor
 from treesent.pipeline.sentiment import check_aggregate, register_extensions
 from treesent.pipeline.tree_sources import check_trees

@@ -11,11 +11,11 @@ import numpy as np
 from treesent.data.batches import Corpus
 from treesent.data.labelled import read_labelled
 from treesent.data.sst import read_treebank
+from treesent.data.texts import is_labelled
 from treesent.errors import DataError, ModelError
 from treesent.metrics.accuracy import Scores, score
 from treesent.models.classifier.evaluation import evaluate_trees
 from treesent.pipeline.tree_sources import check_trees
-from treesent.training.recipe import is_labelled
 from treesent.trees.brackets import unescape
 
 if TYPE_CHECKING:

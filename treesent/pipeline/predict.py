@@ -24,8 +24,8 @@ from treesent.vectors.table import Lookup
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-    from treesent.models.classifier.architectures import NetworkShim
     from treesent.models.classifier.folder import SentimentModel
+    from treesent.pipeline.architectures import NetworkShim
 
 # About 256 sentences: larger batches spend their time on page faults.
 CHUNK = 6000

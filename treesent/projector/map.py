@@ -1,7 +1,6 @@
 """From vectors, or from a text and a model, to a map: the steps in order."""
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,13 +8,15 @@ from typing import Literal
 import numpy as np
 
 from treesent.errors import ModelError, VectorsError
-from treesent.files import check_output_folder, check_outputs, pipeline_path, replacing
+from treesent.files import check_output_folder, check_outputs, replacing
 from treesent.projector.columns import clusters, frequency, movement, read_columns, sentiment
 from treesent.projector.compare import compare
 from treesent.projector.export import TENSORBOARD, write_parquet, write_tensorboard
 from treesent.projector.layouts import lay_out
 from treesent.projector.page import render
 from treesent.projector.points import MOST, Points
+from treesent.vectors.health import merged_problem
+from treesent.vectors.open import open_vectors
 from treesent.vectors.table import VectorTable
 
 Format = Literal["html", "tensorboard", "parquet"]
@@ -82,10 +83,10 @@ def project(
     :raises MissingExtraError: t-SNE or UMAP without the extra ``viz``.
     """
     if after is None:
-        table = open_table(vectors, options.most, options.trust_pickle).most_frequent(options.most)
+        table = _open(vectors, options, tell, options.most).most_frequent(options.most)
         words = Points(tuple(table.words), table.dense())
     else:
-        words = compare(*(open_table(t, None, options.trust_pickle) for t in (vectors, after)), options.most)
+        words = compare(*(_open(table, options, tell) for table in (vectors, after)), options.most)
     names = words.names
     tell(f"{len(names):,} words, {words.matrix.shape[1]} dimensions")
     words = words.with_columns(frequency(len(names)))
@@ -178,28 +179,13 @@ def check_output(
         check_outputs([output], inputs, overwrite)
 
 
-def open_table(
-    vectors: VectorTable | str | Path, most: int | None = None, trust_pickle: bool = False
+def _open(
+    vectors: VectorTable | str | Path, options: MapOptions, tell: Tell, most: int | None = None
 ) -> VectorTable:
-    """Return the table that a path names.
-
-    :param vectors: a table, a file of any known format, or a trained pipeline (its folder, or the name of a
-        packaged one), whose vectors are meant.
-    :param most: read no more than the first so many words of a file.
-    :param trust_pickle: open gensim's own files, which are pickles.
-    :raises VectorsError: where it cannot be read.
-    """
-    if isinstance(vectors, VectorTable):
-        return vectors
-    from treesent.vectors.formats import read_vectors
-
-    path = Path(vectors)
-    if not path.exists():
-        # A packaged pipeline by name; read_vectors knows all other names, or says what is wrong.
-        with suppress(ModelError):
-            path = pipeline_path(vectors)
-    inside = path / "treesent" / "vectors"
-    return read_vectors(inside if inside.is_dir() else path, most_frequent=most, trust_pickle=trust_pickle)
+    table = open_vectors(vectors, judge=False, most_frequent=most, trust_pickle=options.trust_pickle)
+    if (problem := merged_problem(table)) is not None:
+        tell(f"{vectors}: {problem}")
+    return table
 
 
 def _with_sentiment(points: Points, model: str, tell: Tell) -> Points:

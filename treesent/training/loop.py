@@ -27,7 +27,7 @@ from treesent.training.optimizers import (
     set_rate,
 )
 from treesent.training.processes import Processes
-from treesent.training.recipe import TrainingConfig, better
+from treesent.training.sections import TrainingConfig, better
 from treesent.training.task import Task
 
 ALONE = Processes()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from treesent.training.rowwise import RowOptimizer
 
 if TYPE_CHECKING:
-    from treesent.training.recipe import OptimizerConfig, ScheduleConfig
+    from treesent.training.sections import OptimizerConfig, ScheduleConfig
 
 
 def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.optim.Optimizer]:

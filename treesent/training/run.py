@@ -79,17 +79,17 @@ class Run:
             **self.reports,
         )
 
-    def write(self, make: Callable[[Path], None]) -> None:
+    def write(self, make: Callable[[Path], Scored]) -> Scored:
         """Have a folder made beside the checkpoint, and move it to its place when it is whole.
 
         What was at the place is replaced, but for its README.md.
 
-        :param make: writes the folder, which does not exist yet.
+        :param make: writes the folder, which does not exist yet, and gives the scores on dev.
         """
         partial, old = self.checkpoint / "made", self.checkpoint / "replaced"
         for folder in (partial, old):
             shutil.rmtree(folder, ignore_errors=True)
-        make(partial)
+        scores = make(partial)
         card = self.output / "README.md"
         if card.is_file():
             shutil.copy(card, partial)
@@ -97,6 +97,7 @@ class Run:
             self.output.rename(old)
         partial.rename(self.output)
         shutil.rmtree(self.checkpoint)
+        return scores
 
 
 def checkpoint_folder(output: Path, resume: bool, overwrite: bool) -> Path:

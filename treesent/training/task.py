@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from treesent.data.batches import epoch_batches
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.types import Int64
 
 

@@ -13,25 +13,21 @@ from safetensors.torch import save
 from tests.device_guard import DeviceGuard
 from tests.strategies import structures
 from tests.toy_pipeline import TEXT, toy_model, toy_nlp
+from treesent.config import KEY
 from treesent.errors import RecipeError
-from treesent.models.classifier.architectures import (
-    KEY,
-    NETWORKS,
-    build_network,
-    network_config,
-    weights_from_bytes,
-)
 from treesent.models.classifier.clockwork_rnn import ClockworkConfig
 from treesent.models.classifier.coupled_lstm import CoupledLSTMConfig
 from treesent.models.classifier.gru import GRUConfig
 from treesent.models.classifier.leaky_rnn import LeakyConfig
 from treesent.models.classifier.lstm import LSTMConfig
+from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.node_states import node_loss
 from treesent.models.classifier.recurrent_config import RecurrentConfig, build
 from treesent.models.classifier.rnn import RNNConfig
+from treesent.models.classifier.weights import weights_from_bytes
+from treesent.models.registry import FAMILIES
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.sequences import Steps
 from treesent.pipeline.record import read
 from treesent.training.gradients import RecordsSteps
@@ -157,7 +153,7 @@ def test_prefixes_are_sentences_that_stop_there(structure):
 
 @pytest.mark.parametrize("options", [{"bidirectional": True}, {"pooling": "mean"}])
 def test_prefixes_need_an_output_at_every_step(options):
-    with pytest.raises(RecipeError, match="one direction"):
+    with pytest.raises(RecipeError, match="needs bidirectional = false"):
         network(**options).prefixes(batch(Structure.right_branching([3])))
 
 
@@ -174,52 +170,6 @@ def test_gradients_of_shared_prefixes_are_those_of_words_read_alone(options):
         node_loss(logits, torch.from_numpy(trees.label)).backward()
         gradients += [weight.grad.clone() for weight in made.parameters()]
     torch.testing.assert_close(found, expected)
-
-
-def test_attention_sums_to_one_and_ignores_other_sentences():
-    pool = AttentionPool(HIDDEN, generator()).double()
-    states = torch.randn(6, HIDDEN, generator=generator(), dtype=torch.float64)
-    sequence = torch.tensor([0, 1, 2, 0, 2, 0])
-    weights = pool.attention(states, sequence, 3)
-    sums = weights.new_zeros(3).index_add(0, sequence, weights)
-    torch.testing.assert_close(sums, torch.ones_like(sums))
-    other = states.clone()
-    other[sequence == 2] += 100
-    kept = sequence != 2
-    torch.testing.assert_close(pool.attention(other, sequence, 3)[kept], weights[kept])
-    # Scores of any size: here every tanh is 1 or -1, and then a score is a sum of weights that have its sign.
-    pool.context.data *= 1e4
-    large = pool.attention(states * 1e6, sequence, 3)
-    scores = torch.sign(states * 1e6 @ pool.weight.t() + pool.bias) @ pool.context
-    for number in range(3):
-        expected = torch.softmax(scores[sequence == number], 0)
-        torch.testing.assert_close(large[sequence == number], expected)
-
-
-def test_pools_take_their_own_rows():
-    states, sequence = torch.tensor([[-1.0], [5], [-3], [7]]), torch.tensor([0, 1, 0, 1])
-    length = torch.tensor([2, 2])
-    assert mean_pool(states, sequence, length).tolist() == [[-2], [6]]
-    assert max_pool(states, sequence, length).tolist() == [[-1], [7]]
-
-
-@given(structures())
-def test_constituents_name_every_word_of_every_node(structure):
-    trees = forest(structure)
-    words = np.repeat(np.cumsum(trees.lengths) - trees.lengths, 2 * trees.lengths - 1)
-    assert trees.start[trees.order].tolist() == (structure.start + words).tolist()
-    assert trees.end[trees.order].tolist() == (structure.end + words).tolist()
-    constituents = ForestBatch.from_forest(trees).constituents
-    nodes = constituents.node_sequences()
-    ahead, behind = constituents.forward_sequences(), constituents.backward_sequences()
-    for node, (start, end) in enumerate(zip(trees.start, trees.end, strict=True)):
-        step = torch.arange(int(end - start))
-        expected = torch.arange(int(start), int(end))
-        found = nodes.row(torch.full_like(step, node), step)
-        assert torch.equal(nodes.word[found], expected)
-        assert torch.equal(ahead.word[ahead.row(torch.full_like(step, int(start)), step)], expected)
-        back = behind.row(torch.full_like(step, int(end) - 1), step)
-        assert torch.equal(behind.word[back], expected.flip(0))
 
 
 def test_one_mask_for_a_sentence_and_layer():
@@ -304,14 +254,14 @@ def test_a_gpu_gives_the_same_numbers(config, options):
     [
         (RNNConfig, {"hidden": 0}, "hidden is 0"),
         (RNNConfig, {"layers": 0}, "layers is 0"),
-        (RNNConfig, {"pooling": "first"}, "pooling is 'first'; give one of 'last'"),
-        (RNNConfig, {"pooling": "outputs", "bidirectional": True}, "one direction"),
+        (RNNConfig, {"pooling": "first"}, "pooling is 'first'; must be 'last'"),
+        (RNNConfig, {"pooling": "outputs", "bidirectional": True}, "needs bidirectional = false"),
         (LSTMConfig, {"recurrent_dropout": 1.0}, "recurrent_dropout is 1.0"),
         (LeakyConfig, {"rate": 0.0}, "rate is 0.0"),
-        (LeakyConfig, {"rate": 0.2, "slowest": 0.3}, "slowest 0.3"),
+        (LeakyConfig, {"rate": 0.2, "slowest": 0.3}, "slowest is 0.3; must be at most rate, 0.2"),
         (LeakyConfig, {"tune_rates": True}, "cannot be learned"),
         (ClockworkConfig, {"modules": 0}, "modules is 0"),
-        (ClockworkConfig, {"hidden": 3, "modules": 4}, "give 1 to 3"),
+        (ClockworkConfig, {"hidden": 3, "modules": 4}, "modules is 4; must be at most hidden, 3"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(config, settings, message):
@@ -415,5 +365,5 @@ def test_each_network_has_a_recipe(config, tmp_path):
     recipes = {path.name: path for path in RECIPES.glob("*.cfg") if NAMES[config] in path.read_text("utf-8")}
     assert recipes
     for name, path in recipes.items():
-        assert isinstance(network_config(read_recipe(path, paths).model), config)
+        assert isinstance(read_recipe(path, FAMILIES, paths).settings, config)
         assert f"pipelines/{name} " in path.read_text("utf-8")

@@ -7,7 +7,9 @@ import torch
 from treesent.data.batches import Corpus, EncodedCorpus
 from treesent.errors import RecipeError
 from treesent.models.classifier.reparse import reparsed
+from treesent.models.classifier.trainer import CLASSIFIERS
 from treesent.models.parser.chart_parser import ChartParser, ParserConfig
+from treesent.models.registry import FAMILIES
 from treesent.training.recipe import parse_recipe
 from treesent.trees.brackets import parse_tree
 
@@ -27,7 +29,9 @@ def test_a_reparsed_corpus_has_the_parsers_trees():
 
 
 def test_reparsing_needs_a_parser():
-    recipe = "[vectors]\n@misc = 'x'\n[model]\n@architectures = 'x'\n[corpora]\ntrain = 'a'\ndev = 'b'\n"
-    recipe += "reparse = true\n"
-    with pytest.raises(RecipeError, match=r"reparse is true, but there is no section \[parser\]"):
-        parse_recipe(recipe.replace("'", '"'))
+    recipe = (
+        '[model]\n@architectures = "treesent.TreeLSTM.v1"\n[corpora]\ntrain = "a"\ndev = "b"\nreparse = true'
+    )
+    read = parse_recipe(recipe, FAMILIES, find=False)
+    with pytest.raises(RecipeError, match=r"reparse is true, but the section \[parser\] is missing"):
+        CLASSIFIERS.task(read, torch.device("cpu"))

@@ -15,11 +15,12 @@ from treesent.models.language.generation import distribution
 from treesent.models.language.model import LanguageModel
 from treesent.models.language.sampling import SamplingConfig, pick
 from treesent.models.language.scheduled_sampling import ScheduledSampling
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import LanguageTask
 from treesent.models.language.text_losses import text_losses
 from treesent.text.vocabulary import EOS, Vocabulary
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig
 
 TEXTS = ["abcab", "ca", "bbcabca", "c", "abcabcabc"] * 4
 CPU = torch.device("cpu")
@@ -40,7 +41,7 @@ def encoded():
 
 
 def config(**settings):
-    return TrainingConfig(
+    return LanguageTrainingConfig(
         **{
             "max_epochs": 1,
             "metric": "perplexity",

@@ -13,11 +13,12 @@ from treesent.data.streams import Encoded, Lanes
 from treesent.models.language.config import LENGTHS, LanguageModelConfig
 from treesent.models.language.generation import draw_texts
 from treesent.models.language.model import LanguageModel
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import LanguageTask
 from treesent.models.language.text_losses import text_losses
 from treesent.text.vocabulary import EOS, Vocabulary
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, ScheduleConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig, ScheduleConfig
 
 SHARES = {1: 0.3, 2: 0.2, 4: 0.5}
 """Of lengths; the letters tell nothing of them, so that a model must count."""
@@ -37,7 +38,7 @@ def model(request):
     model = LanguageModel(vocabulary, settings, generator=torch.Generator().manual_seed(0))
     train = Encoded.of(vocabulary, texts)
     model.fit_lengths(np.diff(train.offsets) - 1)
-    config = TrainingConfig(
+    config = LanguageTrainingConfig(
         max_epochs=1,
         metric="perplexity",
         batch_size=64,

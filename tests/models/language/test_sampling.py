@@ -122,10 +122,10 @@ def test_a_sample_has_random_numbers_of_its_own():
 @pytest.mark.parametrize(
     ("settings", "pieces"),
     [
-        ({"temperature": -1}, ["temperature is -1", "0 or more"]),
-        ({"temperature": math.nan}, ["temperature is nan"]),
-        ({"top_k": -1}, ["top_k is -1", "0 for all"]),
-        ({"top_p": 0}, ["top_p is 0", "above 0"]),
+        ({"temperature": -1}, ["temperature is -1", "at least 0"]),
+        ({"temperature": math.nan}, ["temperature is NaN"]),
+        ({"top_k": -1}, ["top_k is -1", "at least 0"]),
+        ({"top_p": 0}, ["top_p is 0", "in (0, 1]"]),
         ({"top_p": 1.5}, ["top_p is 1.5"]),
     ],
 )

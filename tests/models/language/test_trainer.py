@@ -15,12 +15,15 @@ from treesent.data.streams import Encoded
 from treesent.errors import DataError, RecipeError, TreesentError
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.model import LanguageModel
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import UNKNOWN_BITS, LanguageScores, LanguageTask, score_language
+from treesent.models.registry import FAMILIES
 from treesent.models.train import train
 from treesent.text.vocabulary import EOS, Vocabulary
 from treesent.training import loop
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig, read_recipe
+from treesent.training.recipe import read_recipe
+from treesent.training.sections import OptimizerConfig
 from treesent.vectors.table import VectorTable
 
 RECIPE = """
@@ -69,7 +72,7 @@ batch_size = 2
 window = 4
 """
 TEXTS = [f"the film number {n} is {'good' if n % 3 else 'bad'}" for n in range(20)]
-CONFIG = TrainingConfig(
+CONFIG = LanguageTrainingConfig(
     max_epochs=3,
     patience=0,
     metric="perplexity",
@@ -283,9 +286,12 @@ def test_vectors_are_tuned_where_the_recipe_says_so(folder):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"training.metric": "root.accuracy"}, "metric is 'root.accuracy'; a model of characters has"),
-        ({"corpora.dev_share": 0.1}, "dev_last is 4, but dev_share is given too"),
-        ({"corpora.dev_last": 0, "corpora.dev_share": 0.1}, "dev_share is of classifiers"),
+        (
+            {"training.metric": "root.accuracy"},
+            "metric is 'root.accuracy'; must be 'perplexity' or 'bits_per_character' for a model of",
+        ),
+        ({"corpora.dev_share": 0.1}, "dev_share is 0.1, but dev_last is set too"),
+        ({"corpora.dev_last": 0, "corpora.dev_share": 0.1}, "dev_share is for classifiers"),
         ({"corpora.dev_last": 20}, "0 texts to learn from and 20 for dev"),
         ({"model.hiden": 3}, "did you mean 'hidden'"),
         ({"model.unit": "syllable"}, "unit is 'syllable'"),
@@ -323,5 +329,5 @@ def test_an_n_gram_model_gives_each_context_a_distribution(folder):
     found = probabilities(np.array([0, 1, 0, 1, 0, 1, 1]), np.array([1, 0]), 2, 2)[-1]
     lower = (3 + 2 * 0.5) / (7 + 2)
     assert found == pytest.approx((2 + 2 * lower) / (3 + 2))
-    scores, _ = measure(read_recipe(folder / "char.cfg"), 5)
+    scores, _ = measure(read_recipe(folder / "char.cfg", FAMILIES), 5)
     assert 0 < scores.bits_per_character < 3

@@ -183,10 +183,10 @@ def test_dropout_is_drawn_from_the_generator():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cell": "lstn"}, "give one of 'rnn'"),
+        ({"cell": "lstn"}, "cell is 'lstn'; must be 'rnn', 'leaky'"),
         ({"hidden": 0}, "hidden is 0"),
-        ({"residual": 1}, "give 0 or at least 2"),
-        ({"residual": 2, "bidirectional": "first"}, "give 0 or at least 3"),
+        ({"residual": 1}, "must be 0 or at least 2"),
+        ({"residual": 2, "bidirectional": "first"}, "must be 0 or at least 3"),
         ({"reverse": True}, "reverse"),
         ({"layer_dropout": 1.0}, "layer_dropout"),
     ],

@@ -13,11 +13,13 @@ from treesent.data.batches import Corpus, Documents, EncodedCorpus
 from treesent.data.heads import on_dependencies, read_heads
 from treesent.data.labelled import LabelledRows, name_classes, read_labelled_rows
 from treesent.data.sst import read_trees_of
+from treesent.data.texts import is_labelled
 from treesent.errors import DataError, RecipeError
 from treesent.pipeline.tree_sources import CHAIN_WARNING
 from treesent.text.docs import Sentences, Tokens
 from treesent.text.sentences import SentenceSplitter
-from treesent.training.recipe import CorporaConfig, LabelsConfig, Recipe, is_labelled
+from treesent.training.recipe import Recipe
+from treesent.training.sections import CorporaConfig, LabelsConfig
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 from treesent.types import Float32, Int64

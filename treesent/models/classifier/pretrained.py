@@ -14,9 +14,9 @@ from torch import nn
 
 from treesent.errors import RecipeError
 from treesent.models.classifier.recurrent import RecurrentClassifier
+from treesent.models.classifier.sections import EncoderSource
 from treesent.models.language.model import LanguageModel
 from treesent.nn.cells import Cell
-from treesent.training.recipe import EncoderSource
 from treesent.vectors.table import VectorTable
 
 N_COMPARED = 200

@@ -14,7 +14,7 @@ from treesent.metrics.documents import Aggregate, document_log_probs, product_lo
 from treesent.models.classifier.evaluation import predict
 from treesent.models.classifier.node_states import node_loss
 from treesent.nn.batch import ForestBatch
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.types import Int64
 

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from torch import Tensor
 
+from treesent.config import section
 from treesent.errors import RecipeError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class SamplingConfig:
-    """How a distribution is modified before sampling; the fields apply in their order.
+    """How a distribution is modified before sampling; the fields apply in their order."""
 
-    :param temperature: divides the log-probabilities; 0 is greedy, and takes the first symbol in a tie.
-    :param top_k: keep the k most probable symbols; 0 for all.
-    :param top_p: keep the smallest set of most probable symbols whose total probability reaches this (the
-        nucleus, Holtzman et al. 2020, eqs. 2-3); 1 for all.
-    :raises RecipeError: a value is out of range.
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-
-    def __post_init__(self) -> None:
-        # `not` catches NaN as well.
-        if not 0 <= self.temperature < float("inf"):
-            raise RecipeError(f"temperature is {self.temperature}; give 0 or more, 1 to change nothing")
-        if self.top_k < 0:
-            raise RecipeError(f"top_k is {self.top_k}; give 0 for all symbols, or 1 or more")
-        if not 0 < self.top_p <= 1:
-            raise RecipeError(f"top_p is {self.top_p}; give a probability above 0, 1 for all symbols")
+    temperature: NonNegativeFloat = 1.0
+    """The logarithms are divided by it; 0 takes the most probable symbol, the first of them where several
+    are."""
+    top_k: NonNegativeInt = 0
+    """Keep this many most probable symbols; 0 for all."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Keep the fewest most probable symbols that have together at least this probability (the nucleus,
+    Holtzman et al. 2020, eqs. 2-3); 1 for all."""
 
 
 PLAIN = SamplingConfig()

@@ -14,9 +14,10 @@ from treesent.data.streams import Encoded, Lanes, shuffled
 from treesent.errors import TreesentError
 from treesent.models.language.free_running import FreeRunning, free_losses, run_freely
 from treesent.models.language.model import LanguageModel
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.state import LanguageState
 from treesent.models.language.text_losses import text_losses
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.types import Int64
 
@@ -145,14 +146,14 @@ class LanguageTask(Task):
         ``eval_texts`` and the seed.
     """
 
-    def __init__(self, train: Encoded, dev: Encoded, config: TrainingConfig) -> None:
+    def __init__(self, train: Encoded, dev: Encoded, config: LanguageTrainingConfig) -> None:
         self.train, self.dev, self.seed = train, dev, config.seed
         self.lanes = Lanes(len(train.symbols), config.batch_size, config.window)
         self.epoch_steps = config.epoch_steps or self.lanes.windows
         few = np.arange(len(dev))[:: max(1, len(dev) // config.eval_texts)] if config.eval_texts else None
         self.often = dev if few is None else dev.take(few)
         self._pass, self._stream = -1, train
-        self.free_running = config.free_running
+        self.free_running, self.sampling = config.free_running, config.scheduled_sampling
         self._state: LanguageState | None = None
 
     @property
@@ -203,7 +204,7 @@ class LanguageTask(Task):
         if batch.first or self._state is None:
             self._state = model.initial_state(batch.n_trees)
         remaining = None if model.count is None else batch.remaining
-        share = config.scheduled_sampling.share(batch.step)
+        share = self.sampling.share(batch.step)
         if share < 1:
             symbols = torch.cat([batch.symbols, batch.targets[-1:]])
             losses, state = free_losses(model, symbols, self._state, share, generator, remaining)

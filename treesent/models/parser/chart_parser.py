@@ -19,13 +19,14 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from treesent.config import Dropout, section
 from treesent.errors import TreesentError
 from treesent.models.parser.chart import cky
 from treesent.models.parser.file import read_parser_file, save_parser
-from treesent.nn.checks import at_least, shares
 from treesent.nn.dropout import dropout
 from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear
@@ -34,31 +35,24 @@ from treesent.nn.sru import BidirectionalSRU
 from treesent.trees.structure import Structure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class ParserConfig:
-    """The parser's settings.
+    """The parser's settings."""
 
-    :param hidden: width of each direction of a layer.
-    :param layers: how many layers.
-    :param gap: width of the layer that looks at the two words beside a boundary.
-    :param span: width of what a span's score compares of its two boundaries.
-    :param chart: sentences of more words are split by distances: a chart takes the cube of their length.
-    :param input_dropout: share of the vectors that is dropped.
-    :param dropout: share of every layer's output that is dropped.
-    :raises RecipeError: a width or a rate makes no sense.
-    """
-
-    hidden: int = 96
-    layers: int = 3
-    gap: int = 128
-    span: int = 64
-    chart: int = 120
-    input_dropout: float = 0.0
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "hidden", "layers", "gap", "span", "chart")
-        shares(self, "input_dropout", "dropout")
+    hidden: PositiveInt = 96
+    """Width of each direction of a layer."""
+    layers: PositiveInt = 3
+    """How many layers."""
+    gap: PositiveInt = 128
+    """Width of the layer that looks at the two words beside a boundary."""
+    span: PositiveInt = 64
+    """Width of what a span's score compares of its two boundaries."""
+    chart: PositiveInt = 120
+    """Sentences of more words are split by distances: a chart takes the cube of their length."""
+    input_dropout: Dropout = 0.0
+    """Share of the vectors that is dropped."""
+    dropout: Dropout = 0.0
+    """Share of every layer's output that is dropped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,12 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
+from treesent.config import section
 from treesent.models.parser.decoding import DecoderState, EncodedSentences
 from treesent.models.parser.encoder_decoder import EncoderDecoder
-from treesent.nn.checks import at_least
 
 
 class Constraint(Protocol):
@@ -50,23 +51,16 @@ class Constraint(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class SearchConfig:
-    r"""Settings of a search.
+    """Settings of a search."""
 
-    :param beam: sequences kept for a sentence; 1 is greedy.
-    :param length_penalty: :math:`\alpha`, 0 for none.
-    :param coverage_penalty: :math:`\beta`, 0 for none.
-    :raises RecipeError: a number makes no sense.
-    """
-
-    beam: int = 1
-    length_penalty: float = 0.0
-    coverage_penalty: float = 0.0
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "beam")
-        at_least(self, 0, "length_penalty", "coverage_penalty")
+    beam: PositiveInt = 1
+    """Sequences kept per sentence; 1 is greedy search."""
+    length_penalty: NonNegativeFloat = 0.0
+    r"""Length normalisation, :math:`\alpha`; 0 for none."""
+    coverage_penalty: NonNegativeFloat = 0.0
+    r"""Coverage penalty, :math:`\beta`; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

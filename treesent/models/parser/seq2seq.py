@@ -11,22 +11,23 @@ come; the decoder itself sees neither a stack nor how many words are left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from treesent.config import section
 from treesent.errors import TreesentError
 from treesent.models.parser.decoding import DecoderTargets
 from treesent.models.parser.encoder_decoder import EncoderDecoder
 from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
 from treesent.models.parser.file import read_parser_file, save_parser
 from treesent.models.parser.search import Hypotheses, SearchConfig, search
-from treesent.nn.checks import at_least
 from treesent.nn.packed import Packed
 from treesent.trees.arrays import run_offsets
 from treesent.trees.structure import Structure
@@ -37,21 +38,14 @@ WORD, CLOSE, EOS = range(3)
 N_SYMBOLS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Seq2SeqParserConfig(EncoderDecoderConfig):
-    """A parser's settings: those of its network, and two more.
+    """A parser's settings: those of its network, and two more."""
 
-    :param longest: longer sentences are cut, see :meth:`Seq2SeqParser.parse`.
-    :param search: how trees are searched for.
-    :raises RecipeError: a number or a name makes no sense.
-    """
-
-    longest: int = 60
+    longest: PositiveInt = 60
+    """Longer sentences are cut, see :meth:`Seq2SeqParser.parse`."""
     search: SearchConfig = field(default_factory=SearchConfig)
-
-    def __post_init__(self) -> None:
-        EncoderDecoderConfig.__post_init__(self)
-        at_least(self, 1, "longest")
+    """How trees are searched for."""
 
 
 class TreeConstraint:

@@ -14,7 +14,7 @@ from treesent.models.parser.decoding import DecoderTargets
 from treesent.models.parser.seq2seq import decoder_targets
 from treesent.models.parser.task import parse_corpus
 from treesent.nn.packed import Packed
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.types import Int64
 

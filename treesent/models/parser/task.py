@@ -15,7 +15,7 @@ from treesent.models.parser.chart_parser import ChartParser, SentenceBatch, grid
 from treesent.models.parser.distance_loss import rank_loss, split_loss
 from treesent.models.parser.kinds import Parser
 from treesent.nn.embedding import VectorEmbedding
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.trees.structure import Structure
 from treesent.types import Int64
