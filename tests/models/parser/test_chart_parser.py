@@ -57,7 +57,7 @@ def transcribed(parser, vectors):
 
     x, hidden = array(vectors), parser.config.hidden
     for layer in [parser.first, *parser.layers]:
-        parts = np.split(x @ array(layer.weight).T + array(layer.bias), layer.weight // 2, axis=1)
+        parts = np.split(x @ array(layer.weight).T + array(layer.bias), layer.n_blocks // 2, axis=1)
         z, f, r = parts[0], sigmoid(parts[1]), sigmoid(parts[2])
         skip = parts[3] if len(parts) == 4 else x
         memory = np.zeros((len(x), 2 * hidden))
@@ -103,7 +103,7 @@ def test_distances_are_those_of_the_equations(hidden, layers):
 
 def test_a_first_layer_as_wide_as_the_vectors_passes_them_on():
     parser = ChartParser(ParserConfig(hidden=4, layers=1, gap=3), 8, torch.Generator().manual_seed(1)).eval()
-    assert parser.first.weight == 6
+    assert parser.first.n_blocks == 6
     vectors = torch.randn(5, 8, generator=torch.Generator().manual_seed(2))
     check_scores(parser, vectors, torch.arange(5))
 
