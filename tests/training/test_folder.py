@@ -47,7 +47,7 @@ def test_an_output_that_exists_is_replaced_only_on_demand_and_keeps_its_card(tmp
     (folder.output / "meta.json").write_text("old")
     (folder.output / "README.md").write_text("card")
     before = snapshot(tmp_path)
-    with pytest.raises(OutputError, match="exists already; .* --overwrite"), folder.locked(False, False):
+    with pytest.raises(OutputError, match=r"exists already; .* --overwrite"), folder.locked(False, False):
         pass
     assert snapshot(tmp_path) == before
     with folder.locked(resume=False, overwrite=True):
