@@ -19,13 +19,8 @@ from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import UNKNOWN_BITS, LanguageScores, LanguageTask, score_language
 from treesent.models.registry import FAMILIES
 from treesent.models.train import train
-<<<<<<< HEAD
 from treesent.text.vocabulary import EOS, Vocabulary
-from treesent.training import loop
-=======
-from treesent.text.vocabulary import END, Vocabulary
 from treesent.training import trainer
->>>>>>> main
 from treesent.training.loop import fit
 from treesent.training.recipe import read_recipe
 from treesent.training.sections import OptimizerConfig
