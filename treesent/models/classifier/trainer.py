@@ -24,7 +24,7 @@ from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.pretrained import init_encoder
 from treesent.models.classifier.reparse import reparsed
 from treesent.models.classifier.sections import EncoderSource, ParserSource
-from treesent.models.classifier.task import Data
+from treesent.models.classifier.task import ClassifierTask
 from treesent.models.parser.trainer import read_parser
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline.component import write_pipeline
@@ -52,7 +52,7 @@ class ClassifierData:
     working: WorkingVectors
     parser: Any
     dev: Corpus
-    task: Data
+    task: ClassifierTask
     signature: dict[str, Any]
 
 
@@ -83,7 +83,7 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
             gold = train.take(np.arange(corpora.train.n_gold))
             train += reparsed(gold, working.matrix, parser)
     weights = class_weights(recipe.training.class_weights, train, len(labels.names))
-    task = Data(
+    task = ClassifierTask(
         train,
         dev,
         labels.polarity,
@@ -211,5 +211,6 @@ CLASSIFIERS = Family(
     build=build,
     write=write,
     read=lambda folder: load_model(folder / "treesent"),
+    files=("config.cfg", "meta.json", "tokenizer", "vocab/*", "treesent/*"),
     sections={"parser": ParserSource, "model.encoder": EncoderSource},
 )
