@@ -13,7 +13,7 @@ from treesent.errors import RecipeError, TreesentError
 from treesent.models.classifier.evaluation import evaluate_trees, predict
 from treesent.models.classifier.node_states import node_loss
 from treesent.models.classifier.recursive_config import build
-from treesent.models.classifier.task import Data
+from treesent.models.classifier.task import ClassifierTask
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
@@ -66,7 +66,7 @@ def setting(config, train=None, vectors=None, dropout=0.2):
         VectorEmbedding(working.matrix, tune=config.tune_vectors),
         torch.Generator().manual_seed(loop.stream(config.seed, 0)),
     )
-    return model, Data(*encoded, POLARITY), working
+    return model, ClassifierTask(*encoded, POLARITY), working
 
 
 def weights(model):

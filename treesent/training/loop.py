@@ -69,7 +69,7 @@ def fit(
     the seed and the step's number alone.
 
     :param model: the network, on the device to train on.
-    :param data: the task, :class:`Data` for a classifier.
+    :param data: the task.
     :param config: the recipe's ``[training]``.
     :param checkpoint: the file to write while training; None for none.
     :param resume: go on from that file.

@@ -10,8 +10,13 @@ from torch.nn import functional
 
 from treesent.data.batches import EncodedCorpus, in_order
 from treesent.metrics.accuracy import TreeScores
-from treesent.metrics.documents import Aggregate, document_log_probs, product_log_probs, score_corpus, shares
-from treesent.models.classifier.evaluation import predict
+from treesent.metrics.aggregation import (
+    Aggregate,
+    document_log_probs,
+    product_log_probs,
+    sentence_weights,
+)
+from treesent.models.classifier.evaluation import predict, score_corpus
 from treesent.models.classifier.node_states import node_loss
 from treesent.nn.batch import ForestBatch
 from treesent.training.sections import TrainingConfig
@@ -24,12 +29,12 @@ class Texts:
     """The texts of a batch.
 
     :param document: the text of each root. *Shape:* ``(n_trees,)``.
-    :param share: how much each root counts in its text. *Shape:* ``(n_trees,)``.
+    :param weights: the weight of each root in its text. *Shape:* ``(n_trees,)``.
     :param target: class of each text, -1 where its root has it or nothing does. *Shape:* ``(n_documents,)``.
     """
 
     document: Tensor
-    share: Tensor
+    weights: Tensor
     target: Tensor
 
 
@@ -56,7 +61,7 @@ class TextBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Data(Task):
+class ClassifierTask(Task):
     """The task of a classifier.
 
     :param train: what to learn from.
@@ -90,13 +95,14 @@ class Data(Task):
 
         :param texts: which. *Shape:* ``(batch,)``.
         :param device: where the network is.
-        :param non_blocking: copy from pinned memory while the host goes on.
+        :param non_blocking: copy from pinned memory while the host continues.
         """
         trees, found = texts, None
         if self.train.documents is not None:
             documents, trees = self.train.documents.take(texts)
-            share = shares(documents, self.train.structure.lengths[trees], self.aggregate)
-            arrays = (documents.of_tree, share, documents.target)
+            lengths = self.train.structure.lengths[trees]
+            weights = sentence_weights(documents.offsets, lengths, self.aggregate)
+            arrays = (documents.of_tree, weights, documents.target)
             found = Texts(*(torch.from_numpy(a).to(device, non_blocking=non_blocking) for a in arrays))
         corpus, extra = self.train, None
         if self.word_dropout:
@@ -108,7 +114,7 @@ class Data(Task):
         )
 
     def _without_words(self, trees: Int64) -> EncodedCorpus:
-        """Some trees, a share of whose words has the row past the table."""
+        """Some trees, a fraction of whose words has the row past the table."""
         part = self.train.take(trees)
         rng = np.random.default_rng([self.seed, 2, *trees[:64].tolist()])
         dropped = rng.random(len(part.rows)) < self.word_dropout
@@ -141,7 +147,7 @@ class Data(Task):
         """Log-probabilities of the texts from those of their sentences."""
         if self.aggregate == "product":
             return product_log_probs(roots, texts.document, len(texts.target))
-        return document_log_probs(roots, texts.document, texts.share, len(texts.target))
+        return document_log_probs(roots, texts.document, texts.weights, len(texts.target))
 
     def weight(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
         """How many labels a batch has, each with its weight.
