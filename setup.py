@@ -22,6 +22,7 @@ EXTRAS = {
     "transformers": ["transformers>=4.45"],
     "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8"],
     "test": ["pytest>=8", "hypothesis>=6.100", "playwright>=1.50", "setuptools>=68", "wheel"],
+    "mutants": ["mutmut>=3.8"],
     "dev": ["ruff>=0.9", "mypy>=1.14"],
 }
 

@@ -225,7 +225,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_bytes(folder
             1,
             "lower training",
         ),
-        (["-o", "taken"], 1, "is neither a pipeline"),
+        (["-o", "taken"], 1, "holds notes.txt, which treesent did not write there"),
     ],
 )
 def test_what_cannot_be_trained(folder, arguments, code, message, monkeypatch):

@@ -134,6 +134,6 @@ def test_the_command_trains_by_recipe_and_settings(tmp_path):
 
 @pytest.mark.parametrize("name", [path.stem for path in packaged("embeddings").glob("*.cfg")])
 def test_every_packaged_recipe_is_read(name):
-    from treesent.cli.vectors import _settings
+    from treesent.cli.vectors.train import read_settings
 
-    assert isinstance(_settings(name, []), TrainSettings)
+    assert isinstance(read_settings(name, []), TrainSettings)

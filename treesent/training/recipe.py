@@ -3,7 +3,7 @@
 A recipe has the sections
 
 - ``[vectors]``: a block that resolves to a :class:`~treesent.vectors.table.VectorTable`; see
-  :mod:`treesent.vectors.sources` for the registered functions;
+  :mod:`treesent.data.vector_sources` for the registered functions;
 - ``[model]``: the same block as ``[components.treesent.model]`` in a spaCy config;
 - ``[corpora]``, ``[training]`` and ``[labels]``: see :mod:`treesent.training.sections`;
 - what else the family of the model declares, ``[parser]`` for example;

@@ -32,9 +32,9 @@ class TrainSettings:
     """Random words told apart from each true one."""
     epochs: PositiveInt = 8
     min_count: PositiveInt = 4
-    """Words met less often are left out."""
+    """Words that occur less often are left out."""
     sample: NonNegativeFloat = 1e-4
-    """The most frequent words are skipped at random above this share of the text."""
+    """Words with a higher relative frequency than this are randomly subsampled."""
     seed: NonNegativeInt = 1
     workers: PositiveInt = 1
     """Threads; with one, the same seed gives the same vectors."""
@@ -47,7 +47,7 @@ class TrainSettings:
     """fastText: characters of the shortest n-gram."""
     longest: PositiveInt = 6
     buckets: PositiveInt = 50_000
-    """fastText: rows that the n-grams share."""
+    """fastText: rows into which the n-grams are hashed."""
 
     def __post_init__(self) -> None:
         """Refuse an empty range of n-grams, and a pattern that is not a regular expression."""
@@ -68,7 +68,7 @@ class Progress:
     :param stage: ``"tokenise"``, ``"phrases"`` or ``"train"``.
     :param done: texts, or epochs.
     :param total: epochs; None for texts, whose number nobody knows.
-    :param loss: mean loss a word of the epoch; None where gensim tells none (fastText).
+    :param loss: mean loss a word of the epoch; None for fastText, whose loss gensim does not report.
     """
 
     stage: str
@@ -90,7 +90,8 @@ def train_vectors(
 
     :param texts: any stream.
     :param report: told of each 1,000 texts and each epoch.
-    :raises VectorsError: where no word is frequent enough.
+    :returns: the table.
+    :raises VectorsError: no word is frequent enough, or training diverged.
     """
     settings, report = settings or TrainSettings(), report or (lambda progress: None)
     with tempfile.TemporaryDirectory(prefix="treesent-") as folder:

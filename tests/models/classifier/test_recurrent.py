@@ -28,7 +28,6 @@ from treesent.models.classifier.weights import weights_from_bytes
 from treesent.models.registry import FAMILIES
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.sequences import Steps
 from treesent.pipeline.record import read
 from treesent.training.gradients import RecordsSteps
@@ -171,52 +170,6 @@ def test_gradients_of_shared_prefixes_are_those_of_words_read_alone(options):
         node_loss(logits, torch.from_numpy(trees.label)).backward()
         gradients += [weight.grad.clone() for weight in made.parameters()]
     torch.testing.assert_close(found, expected)
-
-
-def test_attention_sums_to_one_and_ignores_other_sentences():
-    pool = AttentionPool(HIDDEN, generator()).double()
-    states = torch.randn(6, HIDDEN, generator=generator(), dtype=torch.float64)
-    sequence = torch.tensor([0, 1, 2, 0, 2, 0])
-    weights = pool.attention(states, sequence, 3)
-    sums = weights.new_zeros(3).index_add(0, sequence, weights)
-    torch.testing.assert_close(sums, torch.ones_like(sums))
-    other = states.clone()
-    other[sequence == 2] += 100
-    kept = sequence != 2
-    torch.testing.assert_close(pool.attention(other, sequence, 3)[kept], weights[kept])
-    # Scores of any size: here every tanh is 1 or -1, and then a score is a sum of weights that have its sign.
-    pool.context.data *= 1e4
-    large = pool.attention(states * 1e6, sequence, 3)
-    scores = torch.sign(states * 1e6 @ pool.weight.t() + pool.bias) @ pool.context
-    for number in range(3):
-        expected = torch.softmax(scores[sequence == number], 0)
-        torch.testing.assert_close(large[sequence == number], expected)
-
-
-def test_pools_take_their_own_rows():
-    states, sequence = torch.tensor([[-1.0], [5], [-3], [7]]), torch.tensor([0, 1, 0, 1])
-    length = torch.tensor([2, 2])
-    assert mean_pool(states, sequence, length).tolist() == [[-2], [6]]
-    assert max_pool(states, sequence, length).tolist() == [[-1], [7]]
-
-
-@given(structures())
-def test_constituents_name_every_word_of_every_node(structure):
-    trees = forest(structure)
-    words = np.repeat(np.cumsum(trees.lengths) - trees.lengths, 2 * trees.lengths - 1)
-    assert trees.start[trees.order].tolist() == (structure.start + words).tolist()
-    assert trees.end[trees.order].tolist() == (structure.end + words).tolist()
-    constituents = ForestBatch.from_forest(trees).constituents
-    nodes = constituents.node_sequences()
-    ahead, behind = constituents.forward_sequences(), constituents.backward_sequences()
-    for node, (start, end) in enumerate(zip(trees.start, trees.end, strict=True)):
-        step = torch.arange(int(end - start))
-        expected = torch.arange(int(start), int(end))
-        found = nodes.row(torch.full_like(step, node), step)
-        assert torch.equal(nodes.word[found], expected)
-        assert torch.equal(ahead.word[ahead.row(torch.full_like(step, int(start)), step)], expected)
-        back = behind.row(torch.full_like(step, int(end) - 1), step)
-        assert torch.equal(behind.word[back], expected.flip(0))
 
 
 def test_one_mask_for_a_sentence_and_layer():

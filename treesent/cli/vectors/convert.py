@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Precision(StrEnum):
-    """What a table's numbers are held in."""
+    """The type of a table's numbers."""
 
     float32 = "float32"
     half = "half"
@@ -31,7 +31,7 @@ class Precision(StrEnum):
 
 
 class Missing(StrEnum):
-    """What a word gets from a table that lacks it."""
+    """How the vector of a word is made that a table lacks."""
 
     pieces = "pieces"
     mean = "mean"
@@ -39,7 +39,7 @@ class Missing(StrEnum):
 
 
 class Duplicates(StrEnum):
-    """What to do where a word stands twice."""
+    """What to do with a word that occurs twice."""
 
     fail = "fail"
     first = "first"
@@ -50,13 +50,24 @@ def convert(
     output: Output,
     most_frequent: Most = None,
     vocabulary: Vocabulary = None,
-    precision: Annotated[Precision, typer.Option(help="Of a folder of treesent's own.")] = Precision.float32,
-    lower: Annotated[bool, typer.Option("--lower", help="Normalise the words, the first stays.")] = False,
-    duplicates: Annotated[Duplicates, typer.Option(help="Where a word stands twice.")] = Duplicates.fail,
-    width: Annotated[int | None, typer.Option(min=1, help="Reduce to so many principal components.")] = None,
-    subwords: Annotated[int, typer.Option(min=0, help="Fit so many word pieces for unknown words.")] = 0,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the numbers, in treesent's own format.")
+    ] = Precision.float32,
+    lower: Annotated[
+        bool,
+        typer.Option("--lower", help="Lower-case the words; of words that become equal, the first is kept."),
+    ] = False,
+    duplicates: Annotated[
+        Duplicates, typer.Option(help="What to do with a word that occurs twice.")
+    ] = Duplicates.fail,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Number of principal components to reduce to.")
+    ] = None,
+    subwords: Annotated[
+        int, typer.Option(min=0, help="Number of word pieces to fit, for the vectors of unknown words.")
+    ] = 0,
     randomise: Annotated[
-        int | None, typer.Option(metavar="SEED", help="Random vectors for the same words, to compare with.")
+        int | None, typer.Option(metavar="SEED", help="Random vectors for the same words, as a baseline.")
     ] = None,
     words: Words = None,
     member: Member = None,
@@ -98,22 +109,28 @@ def join(
     ],
     output: Output,
     transformer: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Add vectors read word by word from its model.")
+        Path | None, typer.Option(metavar="FOLDER", help="Add vectors from the transformer in FOLDER.")
     ] = None,
     most_frequent: Most = None,
     vocabulary: Vocabulary = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Reduce to so many principal components.")] = None,
-    subwords: Annotated[int, typer.Option(min=0, help="Fit so many word pieces for unknown words.")] = 0,
-    precision: Annotated[Precision, typer.Option(help="Of a folder of treesent's own.")] = Precision.float32,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Number of principal components to reduce to.")
+    ] = None,
+    subwords: Annotated[
+        int, typer.Option(min=0, help="Number of word pieces to fit, for the vectors of unknown words.")
+    ] = 0,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the numbers, in treesent's own format.")
+    ] = Precision.float32,
     missing: Annotated[
-        Missing, typer.Option(help="What a word gets from a table that lacks it: from its pieces, ...")
+        Missing, typer.Option(help="How to make the vector of a word that a table lacks.")
     ] = Missing.pieces,
     seed: Annotated[int, typer.Option(help="Of random vectors.")] = 0,
     format: Annotated[str | None, typer.Option(help="If the name of OUT does not tell.")] = None,
     trust_pickle: TrustPickle = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Put tables side by side, each at the same mean length."""
+    """Join tables side by side, scaled to the same mean length."""
     from treesent.vectors.combine import join as join_tables
     from treesent.vectors.combine import words_of
     from treesent.vectors.fit import with_fitted_subwords

@@ -9,14 +9,14 @@ import typer
 
 def download(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Which; without it, all are listed.")
+        str | None, typer.Argument(metavar="[NAME]", help="Which vectors; without it, all are listed.")
     ] = None,
-    folder: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where it goes.")] = Path(
-        "embeddings/downloads"
-    ),
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to write to.")
+    ] = Path("embeddings/downloads"),
     sources: Annotated[Path | None, typer.Option(help="A file like embeddings/sources.toml.")] = None,
 ) -> None:
-    """Fetch public vectors. An interrupted download goes on where it stopped."""
+    """Download public vectors. An interrupted download continues where it stopped."""
     from treesent.vectors.download import download_source, find_source, read_sources
 
     if name is None:
@@ -33,7 +33,7 @@ def download(
 
 
 class _Bar:
-    """A progress bar of bytes on standard error, where that is a terminal."""
+    """A progress bar of bytes on standard error, if that is a terminal."""
 
     def __init__(self, name: str) -> None:
         self.name = name

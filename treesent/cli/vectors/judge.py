@@ -23,9 +23,9 @@ def evaluate(
     trust_pickle: TrustPickle = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge vectors: health, analogies, similarity, coverage of a corpus.
+    """Evaluate vectors: health, analogies, similarity, coverage of a corpus.
 
-    Exits with 1 where no sentiment can be learned on them, saying why.
+    If no sentiment can be learned on them, the exit code is 1 and the reason is printed.
     """
     from treesent.data.texts import read_texts
     from treesent.vectors import evaluate as judge
@@ -63,7 +63,7 @@ def info(
     trust_pickle: TrustPickle = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a file of vectors holds."""
+    """Show what a file of vectors holds."""
     from treesent.vectors.health import check_health
     from treesent.vectors.open import open_vectors
 
@@ -84,7 +84,9 @@ def info(
 
 def _in_words(found: dict[str, Any]) -> str:
     health = found["health"]
-    shared = f"{health['zero_rows']:,} zero rows; {health['shared_rows']:,} words share a row"
+    shared = (
+        f"{health['zero_rows']:,} zero rows; {health['shared_rows']:,} words with the same row as another"
+    )
     cosines = [f"{pair} {value:.2f}" for pair, value in health["cosines"].items()]
     lines = [f"{health['n_words']:,} words; {shared}", f"cosines: {', '.join(cosines[:6])}"]
     for result in found.get("similarity", []):

@@ -16,8 +16,10 @@ Output = Annotated[
         ".kv gensim, .npy; .gz .bz2 .xz may follow.",
     ),
 ]
-Most = Annotated[int | None, typer.Option(min=1, help="Read the first so many rows only.")]
-Vocabulary = Annotated[Path | None, typer.Option(metavar="FILE", help="Keep its words only, one a line.")]
+Most = Annotated[int | None, typer.Option(min=1, help="Number of rows to read, from the first.")]
+Vocabulary = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Keep only the words in FILE, one a line.")
+]
 Words = Annotated[Path | None, typer.Option(metavar="FILE", help="The words of an .npy: .txt or .parquet.")]
 Member = Annotated[str | None, typer.Option(help="Which file of a zip archive.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

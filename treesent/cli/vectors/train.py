@@ -41,7 +41,7 @@ def train(
     from treesent.vectors.train import train_vectors
 
     check_vectors_output(output, format, corpus, overwrite)
-    settings = _settings(recipe, set_ or [])
+    settings = read_settings(recipe, set_ or [])
     table = train_vectors(read_texts(corpus, text_column, split), settings, _teller())
     write_vectors(table, output, format)
     typer.echo(f"{output}: {len(table)} words, width {table.width}", err=True)
@@ -65,7 +65,14 @@ def _teller() -> Any:
     return tell
 
 
-def _settings(recipe: str | None, changes: list[str]) -> Any:
+def read_settings(recipe: str | None, changes: list[str]) -> Any:
+    """Read the settings of a recipe, and change some.
+
+    :param recipe: a file, or the name of a packaged one; None for the defaults.
+    :param changes: each ``KEY=VALUE``.
+    :returns: the settings.
+    :raises RecipeError: the recipe cannot be read, or a setting is unknown or wrong.
+    """
     from treesent.config import read_section
     from treesent.errors import RecipeError
     from treesent.files import embeddings_path

@@ -211,5 +211,6 @@ CLASSIFIERS = Family(
     build=build,
     write=write,
     read=lambda folder: load_model(folder / "treesent"),
+    files=("config.cfg", "meta.json", "tokenizer", "vocab/*", "treesent/*"),
     sections={"parser": ParserSource, "model.encoder": EncoderSource},
 )

@@ -195,5 +195,6 @@ LANGUAGE_MODELS = Family(
     build=build,
     write=write,
     read=LanguageModel.load,
+    files=("language_model.safetensors", "config.json", "vocabulary.json", "scores.json", "vectors/*"),
     sections={"training": LanguageTrainingConfig},
 )

@@ -157,4 +157,5 @@ CHART_PARSERS = Family(
     build=build,
     write=write,
     read=DistanceParser.load,
+    files=(PARSER_FILE, "scores.json"),
 )

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from treesent.errors import MissingExtraError, ModelError
 from treesent.models.parser.chart import depths, inside
@@ -281,8 +282,5 @@ def _case(word: str) -> int:
 
 
 def _pad(arrays: Sequence[Int64], device: torch.device) -> Tensor:
-    """Rows of one length, with zeros behind."""
-    rows = np.zeros((len(arrays), max(map(len, arrays))), np.int64)
-    for row, array in zip(rows, arrays, strict=True):
-        row[: len(array)] = array
-    return torch.from_numpy(rows).to(device)
+    """Pad arrays with zeros to one length. *Shape:* ``(n_arrays, longest)``."""
+    return pad_sequence([torch.from_numpy(array) for array in arrays], batch_first=True).to(device)
