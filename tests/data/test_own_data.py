@@ -20,7 +20,7 @@ from treesent.metrics.aggregation import (
 )
 from treesent.models.classifier.class_weights import class_weights
 from treesent.models.classifier.corpora import held_out, text_corpus
-from treesent.models.parser.chart_parser import DistanceParser, ParserConfig
+from treesent.models.parser.chart_parser import ChartParser, ParserConfig
 from treesent.models.train import train
 from treesent.pipeline.evaluation import evaluate_file
 from treesent.vectors.table import VectorTable
@@ -67,7 +67,7 @@ def folder(tmp_path):
     words = sorted({word.lower() for text, _ in ROWS for word in text.split()})
     vectors = np.random.default_rng(0).normal(size=(len(words), 8)).astype(np.float32)
     VectorTable(words, vectors).save(tmp_path / "vectors")
-    parser = DistanceParser(ParserConfig(hidden=4, gap=4), 8, torch.Generator().manual_seed(0))
+    parser = ChartParser(ParserConfig(hidden=4, gap=4), 8, torch.Generator().manual_seed(0))
     parser.save(tmp_path / "parser.safetensors")
     (tmp_path / "recipe.cfg").write_text(RECIPE)
     (tmp_path / "chains.cfg").write_text(CHAINS)

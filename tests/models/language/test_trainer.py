@@ -19,7 +19,7 @@ from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import UNKNOWN_BITS, LanguageScores, LanguageTask, score_language
 from treesent.models.registry import FAMILIES
 from treesent.models.train import train
-from treesent.text.vocabulary import END, Vocabulary
+from treesent.text.vocabulary import EOS, Vocabulary
 from treesent.training import trainer
 from treesent.training.loop import fit
 from treesent.training.recipe import read_recipe
@@ -107,8 +107,8 @@ def by_steps(model, texts):
     """Nats of texts, one symbol after the other."""
     nats = 0.0
     for text in texts:
-        state, last = model.initial_state(1), torch.tensor([END])
-        for symbol in [*model.vocabulary.encode(text).tolist(), END]:
+        state, last = model.initial_state(1), torch.tensor([EOS])
+        for symbol in [*model.vocabulary.encode(text).tolist(), EOS]:
             found, state = model.step(last, state)
             nats, last = nats - float(found[0, symbol]), torch.tensor([symbol])
     return nats
@@ -281,7 +281,7 @@ def test_vectors_are_tuned_where_the_recipe_says_so(folder):
             overrides["model.cutoffs"] = cutoffs
         train(folder / "word.cfg", folder / "out", overrides=overrides, overwrite=True)
         model = LanguageModel.load(folder / "out")
-        rows = model.vectors if tied else model.embedding.table
+        rows = model.embedding.table
         vector = VectorTable.load(folder / "vectors").vector("film")
         assert not np.allclose(rows[model.vocabulary.encode("film")[0]].detach().numpy(), vector, atol=1e-4)
         assert (folder / "out" / "vectors").is_dir() != tied

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from treesent.data.streams import Encoded, Lanes, shuffled
 from treesent.errors import TreesentError
 from treesent.models.language.free_running import FreeRunning, free_losses, run_freely
-from treesent.models.language.model import LanguageModel, LanguageState
+from treesent.models.language.model import LanguageModel
 from treesent.models.language.sections import LanguageTrainingConfig
+from treesent.models.language.state import LanguageState
 from treesent.models.language.text_losses import text_losses
 from treesent.training.sections import TrainingConfig
 from treesent.training.task import StreamState, Task

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from treesent.data.batches import EncodedCorpus, ranges
 from treesent.metrics.brackets import BracketScores, score_brackets
 from treesent.models.parser.chart import inside
-from treesent.models.parser.chart_parser import DistanceParser, SentenceBatch, grid, groups, span_scores
+from treesent.models.parser.chart_parser import ChartParser, SentenceBatch, grid, groups, span_scores
 from treesent.models.parser.distance_loss import rank_loss, split_loss
 from treesent.models.parser.kinds import Parser
 from treesent.nn.embedding import VectorEmbedding
@@ -132,7 +132,7 @@ class ParserTask(Task):
         :param config: unused.
         """
         vectors = model.embedding(batch.distinct)  # type: ignore[operator]
-        parser: DistanceParser = model.parser  # type: ignore[assignment]
+        parser: ChartParser = model.parser  # type: ignore[assignment]
         distances, start, end = parser(vectors, batch.inverse, batch.sentences, generator)
         order = split_loss(distances, *batch.choices) + RANK_WEIGHT * rank_loss(distances, *batch.pairs)
         total = ORDER_WEIGHT * order
