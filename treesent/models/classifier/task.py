@@ -10,8 +10,13 @@ from torch.nn import functional
 
 from treesent.data.batches import EncodedCorpus, in_order
 from treesent.metrics.accuracy import TreeScores
-from treesent.metrics.documents import Aggregate, document_log_probs, product_log_probs, score_corpus, shares
-from treesent.models.classifier.evaluation import predict
+from treesent.metrics.aggregation import (
+    Aggregate,
+    document_log_probs,
+    product_log_probs,
+    sentence_weights,
+)
+from treesent.models.classifier.evaluation import predict, score_corpus
 from treesent.models.classifier.node_states import node_loss
 from treesent.nn.batch import ForestBatch
 from treesent.training.sections import TrainingConfig
@@ -90,13 +95,14 @@ class ClassifierTask(Task):
 
         :param texts: which. *Shape:* ``(batch,)``.
         :param device: where the network is.
-        :param non_blocking: copy from pinned memory while the host goes on.
+        :param non_blocking: copy from pinned memory while the host continues.
         """
         trees, found = texts, None
         if self.train.documents is not None:
             documents, trees = self.train.documents.take(texts)
-            share = shares(documents, self.train.structure.lengths[trees], self.aggregate)
-            arrays = (documents.of_tree, share, documents.target)
+            lengths = self.train.structure.lengths[trees]
+            weights = sentence_weights(documents.offsets, lengths, self.aggregate)
+            arrays = (documents.of_tree, weights, documents.target)
             found = Texts(*(torch.from_numpy(a).to(device, non_blocking=non_blocking) for a in arrays))
         corpus, extra = self.train, None
         if self.word_dropout:
