@@ -113,7 +113,7 @@ def read_section(kind: type[Section], values: Any, name: str) -> Section:
     try:
         # As JSON, because that is what a recipe holds: a list is right where a tuple is expected.
         data = to_json(dict(values), fallback=repr, inf_nan_mode="constants")
-        return _reader(kind).validate_json(data)
+        return typing.cast(Section, _reader(typing.cast(Any, kind)).validate_json(data))
     except ValidationError as error:
         raise RecipeError(_message(kind, values, error, name)) from None
     except ValueError as error:
@@ -142,7 +142,9 @@ def map_files(config: Section, find: Callable[[str], str]) -> Section:
     :param config: an instance of a class under :func:`section`; its paths are annotated with :data:`File`.
     :param find: gives the path to put in place of one.
     """
-    hints, found = _hints(type(config)), {}
+    values: Any = config
+    hints: dict[str, Any] = _hints(type(values))
+    found: dict[str, Any] = {}
     for field in dataclasses.fields(typing.cast(Any, config)):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
@@ -190,7 +192,8 @@ def explain(kind: type[Any], name: str) -> Iterator[Setting]:
     :param kind: a class under :func:`section`.
     :param name: the section's name.
     """
-    hints, docs = _hints(kind), _docs(kind)
+    settings: Any = kind
+    hints, docs = _hints(settings), _docs(settings)
     inner = []
     for field in dataclasses.fields(kind):
         key, hint = field.name, hints[field.name]
@@ -206,17 +209,17 @@ def explain(kind: type[Any], name: str) -> Iterator[Setting]:
 
 
 @cache
-def _reader(kind: type[Any]) -> TypeAdapter[Any]:
+def _reader(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind, include_extras=True)
 
 
 @cache
-def _docs(kind: type[Any]) -> dict[str, str]:
+def _docs(kind: Any) -> dict[str, str]:
     """The docstrings below the fields of a class and of those that it extends."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):

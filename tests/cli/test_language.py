@@ -12,7 +12,7 @@ from treesent.cli import app
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.model import LanguageModel
 from treesent.models.language.text_losses import text_losses
-from treesent.text.vocabulary import END, Vocabulary
+from treesent.text.vocabulary import EOS, Vocabulary
 
 LINES = ["good film", "bad film", "", "good film", "zzz", "a\tb"]
 
@@ -62,7 +62,7 @@ def test_every_line_is_ranked_with_its_number(folder):
     model = LanguageModel.load("lm")
     for row in rows:
         line = LINES[int(row["line"]) - 1]
-        symbols = np.append(model.vocabulary.encode(line), END)
+        symbols = np.append(model.vocabulary.encode(line), EOS)
         wanted = -text_losses(model, [symbols])[0]
         assert float(row["log_prob"]) == pytest.approx(wanted, abs=1e-4)
         assert float(row["perplexity"]) == pytest.approx(math.exp(-wanted / len(symbols)), rel=1e-4)
@@ -181,7 +181,7 @@ def test_a_model_that_reads_backward(folder):
     assert all(row["text"].endswith(" film") for row in texts)
     model = LanguageModel.load("lm")
     first = table(run("rank", "lm", "t.txt").stdout)[0]
-    symbols = np.append(model.vocabulary.encode(LINES[int(first["line"]) - 1])[::-1], END)
+    symbols = np.append(model.vocabulary.encode(LINES[int(first["line"]) - 1])[::-1], EOS)
     assert float(first["log_prob"]) == pytest.approx(-text_losses(model, [symbols])[0], abs=1e-4)
 
 

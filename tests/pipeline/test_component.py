@@ -18,8 +18,8 @@ from tests.parses import dependencies
 from tests.toy_pipeline import BLOCK, TEXT, WORDS, toy_model, toy_nlp, toy_table
 from treesent.errors import DataError, ModelError, TreesentError, VectorsError
 from treesent.models.classifier.folder import load_model, save_model
+from treesent.models.classifier.writer import write_pipeline
 from treesent.pipeline import gold
-from treesent.pipeline.component import write_pipeline
 from treesent.pipeline.record import read
 from treesent.trees.brackets import parse_tree
 

@@ -113,10 +113,10 @@ def project_phrases(
     :param tell: hears what is going on.
     :returns: ``output``.
     """
-    from treesent import load
     from treesent.projector.phrases import phrases, read_texts
+    from treesent.text.opening import load_pipeline
 
-    found = phrases(load(model), read_texts(texts), options.most)
+    found = phrases(load_pipeline(model), read_texts(texts), options.most)
     tell(f"{len(found.names):,} phrases, {found.matrix.shape[1]} dimensions")
     source = f"Every phrase of {Path(texts).name} by the hidden state of {Path(model).name}."
     return write(found, output, Path(texts).stem, source, options, tell)
@@ -191,10 +191,10 @@ def _open(
 def _with_sentiment(points: Points, model: str, tell: Tell) -> Points:
     if model == "none":
         return points
-    from treesent import load
+    from treesent.text.opening import load_pipeline
 
     try:
-        nlp = load("en_treesent_sm" if model == "auto" else model)
+        nlp = load_pipeline("en_treesent_sm" if model == "auto" else model)
     except ModelError:
         if model != "auto":
             raise

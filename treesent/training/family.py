@@ -41,6 +41,8 @@ class Family:
         folder, which does not exist yet; the last argument is the name of the folder that it will become.
         Returns the scores on dev.
     :param read: opens what ``write`` has written.
+    :param files: patterns of the files that ``write`` makes, such as ``vocab/*``: a folder that holds any other
+        file is never replaced.
     :param sections: the classes of the sections that only this family's recipes have (``parser``), of sections
         inside the model's block that are not settings of the network (``model.encoder``), and of common
         sections that the family extends (``training``).
@@ -51,6 +53,7 @@ class Family:
     build: Callable[[Recipe, Any, torch.Generator], nn.Module]
     write: Callable[[Recipe, Any, Any, Path, str], Scored]
     read: Callable[[Path], Any]
+    files: tuple[str, ...]
     sections: Mapping[str, type[Any]] = field(default_factory=dict)
 
 

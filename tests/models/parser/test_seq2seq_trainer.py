@@ -14,7 +14,7 @@ import treesent
 from treesent.cli import app
 from treesent.errors import DataError, ModelError, RecipeError
 from treesent.files import pipeline_path
-from treesent.models.parser.chart_parser import DistanceParser
+from treesent.models.parser.chart_parser import ChartParser
 from treesent.models.parser.seq2seq import Seq2SeqParser
 from treesent.models.parser.trainer import ENCODER_DECODER_FILE, read_parser
 from treesent.models.registry import FAMILIES
@@ -207,7 +207,7 @@ def test_trees_that_a_model_does_not_have_are_refused(folder):
         nlp(SENTENCE)
     shipped = spacy.blank("en")
     shipped.add_pipe("treesent", config={"trees": "seq2seq"})
-    assert isinstance(shipped.get_pipe("treesent").trained.parser, DistanceParser)
+    assert isinstance(shipped.get_pipe("treesent").trained.parser, ChartParser)
     with pytest.raises(ModelError, match="trees = 'seq2seq', but the model has"):
         shipped(SENTENCE)
 

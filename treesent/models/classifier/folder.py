@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from treesent import __version__
 from treesent.errors import ModelError, TreesentError
 from treesent.files import replacing
 from treesent.vectors.open import open_vectors
 from treesent.vectors.table import FILE, VectorTable
+from treesent.version import __version__
 
 if TYPE_CHECKING:
     import torch

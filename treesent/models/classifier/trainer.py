@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from treesent import __version__
 from treesent.data.batches import Corpus, EncodedCorpus
 from treesent.data.vector_sources import load_vectors
 from treesent.data.vectors import WorkingVectors, working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.metrics.accuracy import TreeScores, score_trees
-from treesent.metrics.documents import class_weights
+from treesent.models.classifier.class_weights import class_weights
 from treesent.models.classifier.compact import fold_projection, round_table, round_weights
 from treesent.models.classifier.corpora import read_corpora, warn_of_chains, with_parser
 from treesent.models.classifier.evaluation import evaluate_trees
@@ -24,14 +23,15 @@ from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.pretrained import init_encoder
 from treesent.models.classifier.reparse import reparsed
 from treesent.models.classifier.sections import EncoderSource, ParserSource
-from treesent.models.classifier.task import Data
+from treesent.models.classifier.task import ClassifierTask
+from treesent.models.classifier.writer import write_pipeline
 from treesent.models.parser.trainer import read_parser
 from treesent.nn.embedding import VectorEmbedding
-from treesent.pipeline.component import write_pipeline
 from treesent.training.family import Family
 from treesent.training.recipe import Recipe
 from treesent.training.sections import LabelsConfig
 from treesent.vectors.table import VectorTable
+from treesent.version import __version__
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,7 @@ class ClassifierData:
     working: WorkingVectors
     parser: Any
     dev: Corpus
-    task: Data
+    task: ClassifierTask
     signature: dict[str, Any]
 
 
@@ -83,7 +83,7 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
             gold = train.take(np.arange(corpora.train.n_gold))
             train += reparsed(gold, working.matrix, parser)
     weights = class_weights(recipe.training.class_weights, train, len(labels.names))
-    task = Data(
+    task = ClassifierTask(
         train,
         dev,
         labels.polarity,
@@ -145,7 +145,7 @@ def _model(recipe: Recipe, labels: LabelsConfig, network: Any, table: VectorTabl
 
 
 def _check_classes(recipe: Recipe, labels: LabelsConfig) -> None:
-    """Refuse classes, weights and a dev figure that make no sense, before an epoch is spent on them."""
+    """Refuse invalid classes, weights and metrics before an epoch is trained."""
     check_classes(labels.names, labels.polarity)
     weights, n_classes = recipe.training.class_weights, len(labels.names)
     if isinstance(weights, tuple) and len(weights) != n_classes:
@@ -160,7 +160,7 @@ def _check_classes(recipe: Recipe, labels: LabelsConfig) -> None:
 
 
 def _nothing(labels: LabelsConfig) -> TreeScores:
-    """The figures of no tree at all."""
+    """The scores of an empty corpus, whose names of metrics are those of any other."""
     none = np.zeros(0, np.int64)
     return score_trees(np.zeros((0, len(labels.names)), np.float32), none, none, labels.polarity)
 
@@ -211,5 +211,6 @@ CLASSIFIERS = Family(
     build=build,
     write=write,
     read=lambda folder: load_model(folder / "treesent"),
+    files=("config.cfg", "meta.json", "tokenizer", "vocab/*", "treesent/*"),
     sections={"parser": ParserSource, "model.encoder": EncoderSource},
 )

@@ -9,8 +9,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from treesent.config import Dropout, OneOf, section
 from treesent.errors import RecipeError
-from treesent.models.language.lengths import Length
 from treesent.nn.cells import CELLS
+
+Length = Literal["end", "go_on", "count"]
+LENGTHS: tuple[Length, ...] = ("end", "go_on", "count")
+"""How a text ends, see :mod:`treesent.models.language.end_of_text`."""
 
 
 @section
@@ -52,7 +55,7 @@ class LanguageModelConfig:
     ngram_width: PositiveInt = 128
     """Of their vectors."""
     length: Length = "end"
-    """How a text ends, see :mod:`treesent.models.language.lengths`: ``end``, ``go_on`` or ``count``."""
+    """How a text ends, see :mod:`treesent.models.language.end_of_text`: ``end``, ``go_on`` or ``count``."""
     output_recurrence: NonNegativeInt = 0
     """How many last outputs the state comes from in place of the last state, see
     :mod:`treesent.models.language.output_recurrence`; needs the cell ``rnn``. 0 for the recurrence of the

@@ -101,7 +101,7 @@ def write(
                 tensor.data.copy_(tensor.data.half())
     training = recipe.training
     scores = score_language(model, data.task.dev, training.eval_batch_size, training.free_running)
-    table = tuned_table(model, recipe) if _tunes(recipe) and model.embedding is not None else None
+    table = tuned_table(model, recipe) if _tunes(recipe) and model.embedding.rowwise else None
     write_language_model(folder, model, scores, half, table)
     return scores
 
@@ -153,7 +153,6 @@ def tuned_table(model: LanguageModel, recipe: Recipe) -> VectorTable:
     :param model: of words.
     :param recipe: its recipe: words of its vectors that the model does not know keep theirs.
     """
-    assert model.embedding is not None
     words = model.vocabulary.symbols[len(SPECIAL) :]
     own = model.embedding.table.detach().float().cpu().numpy()[len(SPECIAL) :]
     if not recipe.vectors:
@@ -195,5 +194,6 @@ LANGUAGE_MODELS = Family(
     build=build,
     write=write,
     read=LanguageModel.load,
+    files=("language_model.safetensors", "config.json", "vocabulary.json", "scores.json", "vectors/*"),
     sections={"training": LanguageTrainingConfig},
 )

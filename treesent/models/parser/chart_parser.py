@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -23,18 +23,16 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.config import Dropout, read_section, section
+from treesent.config import Dropout, section
 from treesent.errors import TreesentError
-from treesent.models.parser.chart import depths
-from treesent.models.parser.file import load_parser, save_parser
+from treesent.models.parser.chart import cky
+from treesent.models.parser.file import read_parser_file, save_parser
 from treesent.nn.dropout import dropout
 from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear
 from treesent.nn.packed import packing
 from treesent.nn.sru import BidirectionalSRU
 from treesent.trees.structure import Structure
-
-FORMAT = "treesent.parser.1"
 
 
 @section
@@ -106,7 +104,7 @@ class SentenceBatch:
         )
 
 
-class DistanceParser(nn.Module):
+class ChartParser(nn.Module):
     """Vectors of words, a recurrent encoder, one distance for every gap between two words.
 
     The vectors are handed in, so that parser and classifier share one table.
@@ -117,7 +115,9 @@ class DistanceParser(nn.Module):
     """
 
     trees: ClassVar[Literal["learned"]] = "learned"
-    """What its trees are called in a component's settings."""
+    """The name of its trees in a component's settings."""
+    format: ClassVar[str] = "treesent.parser.1"
+    config_type: ClassVar[type[ParserConfig]] = ParserConfig
 
     def __init__(self, config: ParserConfig, width: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ class DistanceParser(nn.Module):
         first = np.cumsum(lengths - 1) - (lengths - 1)
         for trees in groups(lengths, self.config.chart):
             places = torch.from_numpy(grid(lengths, trees)).to(vectors.device)
-            best = depths(span_scores(start, end, places), lengths[trees])
+            best = cky(span_scores(start, end, places), lengths[trees])
             sizes = lengths[trees] - 1
             before = np.cumsum(sizes) - sizes
             host[np.arange(len(best)) + np.repeat(first[trees] - before, sizes)] = best
@@ -214,20 +214,16 @@ class DistanceParser(nn.Module):
 
         :param path: the file, ``parser.safetensors`` in a pipeline's folder.
         """
-        save_parser(self, path, FORMAT)
+        save_parser(self, path, self.format)
 
     @classmethod
-    def load(cls, path: str | Path) -> DistanceParser:
+    def load(cls, path: str | Path) -> ChartParser:
         """Read what :meth:`save` wrote, ready to parse.
 
         :param path: the file.
         :raises ModelError: it is missing, damaged or no parser of this version.
         """
-
-        def make(values: dict[str, Any]) -> DistanceParser:
-            return cls(width=values.pop("width"), config=read_section(ParserConfig, values, "config"))
-
-        return load_parser(path, FORMAT, make, "parser", "parser")
+        return read_parser_file(path, cls)
 
 
 def span_scores(start: Tensor, end: Tensor, places: Tensor) -> Tensor:

@@ -58,4 +58,5 @@ SEQ2SEQ_PARSERS = Family(
     build=build,
     write=write,
     read=Seq2SeqParser.load,
+    files=(ENCODER_DECODER_FILE, "scores.json"),
 )

@@ -15,7 +15,7 @@ from treesent.data.sst import read_treebank
 from treesent.data.vector_sources import load_vectors
 from treesent.data.vectors import working_vectors
 from treesent.errors import ModelError, RecipeError
-from treesent.models.parser.chart_parser import DistanceParser, ParserConfig
+from treesent.models.parser.chart_parser import ChartParser, ParserConfig
 from treesent.models.parser.kinds import Parser, load_parser
 from treesent.models.parser.task import ParserOnVectors, ParserTask
 from treesent.nn.embedding import VectorEmbedding
@@ -61,7 +61,7 @@ def build(recipe: Recipe, data: ParserData, generator: torch.Generator) -> Parse
     :param data: what :func:`prepare` has read.
     :param generator: source of the weights.
     """
-    return on_vectors(DistanceParser(recipe.settings, data.table.width, generator), data)
+    return on_vectors(ChartParser(recipe.settings, data.table.width, generator), data)
 
 
 def write(recipe: Recipe, data: ParserData, model: ParserOnVectors, folder: Path, name: str) -> Scored:
@@ -156,5 +156,6 @@ CHART_PARSERS = Family(
     task=prepare,
     build=build,
     write=write,
-    read=DistanceParser.load,
+    read=ChartParser.load,
+    files=(PARSER_FILE, "scores.json"),
 )

@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from treesent.errors import MissingExtraError, ModelError
-from treesent.models.parser.chart import depths, inside
+from treesent.models.parser.chart import cky, inside
 from treesent.models.parser.silver.hints import Hints
 from treesent.trees.structure import Structure
 
@@ -207,7 +207,7 @@ class Teacher(nn.Module):
             with torch.no_grad(), torch.autocast(self.mix.device.type, torch.bfloat16):
                 scores = self([sentences[tree] for tree in trees.tolist()])
             probable = probabilities(scores, torch.from_numpy(sizes).to(scores.device))
-            best = depths(probable, sizes)
+            best = cky(probable, sizes)
             before = np.cumsum(sizes - 1) - (sizes - 1)
             distances[np.arange(len(best)) + np.repeat(first[trees] - before, sizes - 1)] = best
         return Structure.from_distances(distances, lengths)
