@@ -389,7 +389,7 @@ def test_scores_that_are_not_finite_end_in_an_error(value):
     scores = torch.zeros(2, 5, 5)
     scores[1] = value
     with pytest.raises(ModelError, match="scores that are not finite"):
-        depths(scores, np.array([4, 4]))
+        cky(scores, np.array([4, 4]))
 
 
 def test_a_file_with_weights_that_are_not_finite_is_refused(tmp_path):
