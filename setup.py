@@ -4,17 +4,25 @@
 are installed as the data packages ``treesent.pipelines`` and ``treesent.embeddings``.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 DATA_PACKAGES = {"treesent.pipelines": "pipelines", "treesent.embeddings": "embeddings"}
+# Every network in the table of networks is an architecture of spaCy's.
+NETWORKS = (ROOT / "treesent" / "models" / "classifier" / "networks.py").read_text(encoding="utf-8")
+ARCHITECTURES = [
+    f"treesent.{name}.v{version} = treesent.pipeline.architectures:{name}_v{version}"
+    for name, version in re.findall(r'^    "treesent\.(\w+)\.v(\d+)":', NETWORKS, re.MULTILINE)
+]
 EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
     "transformers": ["transformers>=4.45"],
     "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8"],
     "test": ["pytest>=8", "hypothesis>=6.100", "playwright>=1.50", "setuptools>=68", "wheel"],
+    "mutants": ["mutmut>=3.8"],
     "dev": ["ruff>=0.9", "mypy>=1.14"],
 }
 
@@ -39,6 +47,7 @@ setup(
         "datasets>=3",
         "gensim>=4.3.3",
         "numpy>=2",
+        "pydantic>=2.7",
         "pyarrow>=17",
         "safetensors>=0.4.5",
         "scipy>=1.15",
@@ -47,24 +56,10 @@ setup(
     entry_points={
         "spacy_factories": ["treesent = treesent.pipeline.component:make_treesent"],
         "spacy_misc": [
-            "treesent.VectorFile.v1 = treesent.vectors.sources:vector_file",
-            "treesent.JoinVectors.v1 = treesent.vectors.sources:join_vectors",
+            "treesent.VectorFile.v1 = treesent.data.vector_sources:vector_file",
+            "treesent.JoinVectors.v1 = treesent.data.vector_sources:join_vectors",
         ],
-        "spacy_architectures": [
-            "treesent.ChildSumTreeLSTM.v1 = treesent.models.classifier.architectures:child_sum",
-            "treesent.ClockworkRNN.v1 = treesent.models.classifier.architectures:clockwork_rnn",
-            "treesent.CoupledLSTM.v1 = treesent.models.classifier.architectures:coupled_lstm",
-            "treesent.GRU.v1 = treesent.models.classifier.architectures:gru",
-            "treesent.LeakyRNN.v1 = treesent.models.classifier.architectures:leaky_rnn",
-            "treesent.LSTM.v1 = treesent.models.classifier.architectures:lstm",
-            "treesent.MinimalGatedUnit.v1 = treesent.models.classifier.architectures:minimal_gated_unit",
-            "treesent.PeepholeLSTM.v1 = treesent.models.classifier.architectures:peephole_lstm",
-            "treesent.RecursiveNet.v1 = treesent.models.classifier.architectures:recursive_net",
-            "treesent.RNN.v1 = treesent.models.classifier.architectures:rnn",
-            "treesent.RNTN.v1 = treesent.models.classifier.architectures:rntn",
-            "treesent.TreeGRU.v1 = treesent.models.classifier.architectures:tree_gru",
-            "treesent.TreeLSTM.v1 = treesent.models.classifier.architectures:tree_lstm",
-        ],
+        "spacy_architectures": ARCHITECTURES,
         "spacy_cli": ["treesent = treesent.cli.spacy_plugin:app"],
         "spacy_scorers": ["treesent.scorer.v1 = treesent.pipeline.component:make_scorer"],
     },

@@ -75,17 +75,17 @@ TABLES = {
 #: A file of word vectors: its name and content.
 VECTORS = {
     "vectors, empty": ("v.txt", b"", ["v.txt is empty", "a word and its numbers a line"]),
-    "text, no vectors": ("v.txt", b"just some words\nin a file\n", ["v.txt:1:6:", "'some' is no number"]),
+    "text, no vectors": ("v.txt", b"just some words\nin a file\n", ["v.txt:1:6:", "'some' is not a number"]),
     "only words": ("v.txt", b"good\nbad\n", ["v.txt:1:1:", "no numbers"]),
     "row too short": ("v.txt", b"a 1 2 3\nb 1 2 3\nc 1 2\n", ["v.txt:3:1:", "2 numbers, not 3", "mend"]),
     "row too long": ("v.txt", b"a 1 2 3\nb 1 2 3 4\nc 1 2 3\n", ["v.txt:2:1:", "4 numbers, not 3"]),
     "empty row": ("v.txt", b"a 1 2 3\n\nb 1 2 3\n", ["v.txt:2:1:", "0 numbers, not 3"]),
-    "no number": ("v.txt", b"a 1 2 3\nb 1 x 3\n", ["v.txt:2:5:", "'x' is no number"]),
-    "decimal commas": ("v.txt", b"a 1,0 2,0\nb 1,0 2,0\n", ["v.txt:1:3:", "'1,0' is no number"]),
+    "no number": ("v.txt", b"a 1 2 3\nb 1 x 3\n", ["v.txt:2:5:", "'x' is not a number"]),
+    "decimal commas": ("v.txt", b"a 1,0 2,0\nb 1,0 2,0\n", ["v.txt:1:3:", "'1,0' is not a number"]),
     "nan": ("v.txt", b"a 1 2 3\nb 1 nan 3\n", ["v.txt:2:5:", "nan is not finite"]),
     "infinity": ("v.txt", b"a 1 2 3\nb 1 inf 3\n", ["v.txt:2:5:", "inf is not finite"]),
     "too large": ("v.txt", b"a 1 2 3\nb 1 1e99 3\n", ["v.txt:2:5:", "1e99 is too large", "mend or remove"]),
-    "a word twice": ("v.txt", b"a 1 2\nb 1 2\na 3 4\n", ["v.txt", "'a' stands twice", "--duplicates first"]),
+    "a word twice": ("v.txt", b"a 1 2\nb 1 2\na 3 4\n", ["v.txt", "'a' occurs twice", "--duplicates first"]),
     "a word not utf-8": ("v.txt", b"a 1 2 3\nna\xefve 1 2 3\n", ["v.txt:2:3:", "not UTF-8", "save the file"]),
     "vectors in utf-16": ("v.txt", "a 1 2\n".encode("utf-16"), ["v.txt:1:1:", "not UTF-8"]),
     "fewer than promised": ("v.txt", b"3 2\na 1 2\nb 1 2\n", ["v.txt:1:1:", "3 words", "has 2", "cut short"]),
@@ -104,8 +104,8 @@ VECTORS = {
         ["v.bin", "more follows", "1 words"],
     ),
     "binary not utf-8": ("v.bin", b"1 2\n\xff " + bytes(8), ["v.bin", "word 1", "not UTF-8"]),
-    "npy of nothing": ("v.npy", b"\x93NUMPYxx", ["v.npy is cut short or no .npy array"]),
-    "safetensors of nothing": ("v.safetensors", b"abc", ["v.safetensors is cut short or no safetensors"]),
+    "npy of nothing": ("v.npy", b"\x93NUMPYxx", ["v.npy is cut short or not an .npy array"]),
+    "safetensors of nothing": ("v.safetensors", b"abc", ["v.safetensors is cut short or not safetensors"]),
 }
 
 #: The text of a recipe that replaces a part of a good one.
@@ -121,10 +121,14 @@ RECIPES = {
     "unknown metric": ("seed = 1", 'metric = "f1"', ["training.metric is 'f1'", "root.accuracy_5"]),
     "unknown choice": ('kind = "sgd"', 'kind = "adam"', ["training.optimizer.kind is 'adam'", "'adamw'"]),
     "learning rate 0": ('kind = "sgd"', "learn_rate = 0", ["training.optimizer.learn_rate is 0", "above 0"]),
-    "true for a number": ("seed = 1", "clip_norm = true", ["training.clip_norm is True", "a number"]),
+    "true for a number": ("seed = 1", "clip_norm = true", ["training.clip_norm is true", "a number"]),
     "trees not there": ('train = "t.txt"', 'train = "none.txt"', ["no file 'none.txt'", "tried"]),
     "one class": ('names = ["bad", "good"]', 'names = ["bad"]', ["labels.names is ['bad']", "two or more"]),
-    "class twice": ('names = ["bad", "good"]', 'names = ["a", "a"]', ["labels.names", "different names"]),
+    "class twice": (
+        'names = ["bad", "good"]',
+        'names = ["a", "a"]',
+        ["labels.names", "each name must be different"],
+    ),
     "polarity too short": (
         "polarity = [-1.0, 1.0]",
         "polarity = [1.0]",
@@ -133,11 +137,11 @@ RECIPES = {
     "variable not set": (
         "seed = 1",
         "seed = ${env.TREESENT_NO_SUCH}",
-        ["no variable TREESENT_NO_SUCH", "set it"],
+        ["the environment variable TREESENT_NO_SUCH is not set", "set it"],
     ),
-    "no such value": ("seed = 1", "seed = ${paths.none}", ["not a recipe that can be read", "none"]),
-    "broken syntax": ("[labels]", "[labels", ["not a recipe that can be read"]),
-    "same section twice": ("[labels]", "[model]", ["not a recipe that can be read", "model"]),
+    "no such value": ("seed = 1", "seed = ${paths.none}", ["is not a valid recipe", "none"]),
+    "broken syntax": ("[labels]", "[labels", ["is not a valid recipe"]),
+    "same section twice": ("[labels]", "[model]", ["is not a valid recipe", "model"]),
 }
 
 #: A file of a trained model, and what happens to it: None removes it, bytes replace it.
@@ -205,7 +209,7 @@ COMMANDS = {
     "override of nothing": (
         ["train", "tree_lstm", "--trainng.seed", "1"],
         1,
-        ["--trainng.seed", "'training'"],
+        ["[trainng] is unknown", "'training'"],
     ),
     "override without a value": (
         ["train", "tree_lstm", "--training.seed"],

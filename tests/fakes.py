@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from treesent.pipeline import record
+from treesent.pipeline.extensions import doc_sentiment
 from treesent.pipeline.record import Record
-from treesent.pipeline.sentiment import doc_sentiment, sentiment_of
+from treesent.pipeline.sentiment import sentiment_of
 
 LABELS = ("very negative", "negative", "neutral", "positive", "very positive")
 POLARITY = np.linspace(-1, 1, 5, dtype=np.float32)

@@ -78,25 +78,26 @@ polarity = [-1.0, 1.0]
 
 @pytest.mark.parametrize("case", RECIPES)
 def test_recipes(tmp_path, case):
+    from treesent.models.registry import FAMILIES
     from treesent.training.recipe import read_recipe
 
     for name in ("t.txt", "v.txt"):
         (tmp_path / name).write_text("")
     path = tmp_path / "r.cfg"
     path.write_text(RECIPE)
-    read_recipe(path)
+    read_recipe(path, FAMILIES)
     old, new, pieces = RECIPES[case]
     assert old in RECIPE
     path.write_text(RECIPE.replace(old, new))
     with pytest.raises(RecipeError) as caught:
-        read_recipe(path)
+        read_recipe(path, FAMILIES)
     holds(str(caught.value), ["r.cfg", *pieces])
 
 
 @pytest.fixture(scope="module")
 def model():
-    from treesent.models.classifier.architectures import build_network
     from treesent.models.classifier.folder import SentimentModel, default_labels, default_polarity
+    from treesent.models.classifier.networks import build_network
     from treesent.nn.embedding import VectorEmbedding
     from treesent.vectors.table import VectorTable
 

@@ -16,17 +16,19 @@ PACKAGE = Path(treesent.__file__).parent
 # classifier may hold a parser and begin with the cells of a language model; those two know neither it nor
 # each other, and the modules at the top of `models` know all three.
 FLOORS = [
-    ["__init__", "errors", "types", "files", "config"],
+    ["version", "errors", "types", "files", "config"],
     ["trees", "vectors"],
     ["text"],
-    ["nn", "data", "metrics"],
+    ["nn", "data", "metrics", "render"],
     ["training"],
     ["models.parser", "models.language"],
     ["models.classifier"],
     ["models"],
     ["pipeline"],
-    ["scoring", "cluster", "opinions", "serve", "projector", "render"],
-    ["cli", "__main__"],
+    ["scoring", "cluster", "opinions", "serve", "projector"],
+    ["__init__"],
+    ["cli"],
+    ["__main__"],
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NO_SPACY = ("trees", "nn", "training", "metrics")

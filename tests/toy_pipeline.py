@@ -4,9 +4,9 @@ import numpy as np
 import spacy
 import torch
 
-from treesent.models.classifier.architectures import build_network
 from treesent.models.classifier.folder import SentimentModel, default_labels, default_polarity
-from treesent.models.parser.chart_parser import DistanceParser, ParserConfig
+from treesent.models.classifier.networks import build_network
+from treesent.models.parser.chart_parser import ChartParser, ParserConfig
 from treesent.nn.embedding import VectorEmbedding
 from treesent.vectors.table import VectorTable
 
@@ -29,7 +29,7 @@ def toy_model(n_classes=5, parser=True, seed=0):
     with torch.no_grad():
         network.weight.mul_(8)
     own = (
-        DistanceParser(ParserConfig(hidden=8, layers=2, gap=8), table.width, generator).eval()
+        ChartParser(ParserConfig(hidden=8, layers=2, gap=8), table.width, generator).eval()
         if parser
         else None
     )

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from treesent.version import __version__
+
 if TYPE_CHECKING:
     from spacy.language import Language
 
 __all__ = ["__version__", "load"]
-__version__ = "0.1.0"
 
 
 def load(name: "str | Path" = "en_treesent_sm") -> "Language":

@@ -38,6 +38,10 @@ class ModelError(TreesentError):
     """A model folder that is missing, cut short or of another kind."""
 
 
+class DivergenceError(TreesentError):
+    """A training whose loss, gradient or weights are not finite any more."""
+
+
 class OutputError(TreesentError):
     """A file or folder that cannot be written, or must not be replaced."""
 

@@ -72,6 +72,23 @@ def embeddings_path(name: str | Path) -> Path:
     return _find(name, "embeddings", "", "file about vectors", VectorsError, Path.is_file)
 
 
+def data_path(name: str | Path, folder: Path) -> Path:
+    """A file or folder that a recipe names, as an absolute path.
+
+    :param name: relative to the recipe's folder or to the working directory, or the name of something packaged,
+        such as ``en_treesent_sm/treesent/vectors``.
+    :param folder: the recipe's.
+    :raises RecipeError: if there is nothing at any of these places.
+    """
+    name = Path(name).expanduser()
+    homes = [packaged(home) for home in ("pipelines", "embeddings")]
+    places = list(dict.fromkeys((home / name).absolute() for home in (folder, Path(), *homes)))
+    for place in places:
+        if place.exists():
+            return place.resolve()
+    raise RecipeError(f"there is no file {str(name)!r}; tried {', '.join(map(str, places))}")
+
+
 def packaged(folder: str) -> Path:
     """Where package data lies: inside an installed wheel, or beside the code in a checkout.
 

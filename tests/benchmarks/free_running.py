@@ -17,6 +17,7 @@ from treesent.files import recipe_path
 from treesent.models.language.free_running import run_freely
 from treesent.models.language.inference import load_language_model, sample
 from treesent.models.language.trainer import read_language_texts
+from treesent.models.registry import FAMILIES
 from treesent.training.recipe import read_recipe
 
 ORDER = 5
@@ -36,7 +37,7 @@ def main():
     parser.add_argument("models", nargs="+", help="folders that treesent train wrote from it")
     options, rest = parser.parse_known_args()
     overrides = dict(zip((name.removeprefix("--") for name in rest[::2]), rest[1::2], strict=True))
-    texts, dev = read_language_texts(read_recipe(recipe_path(options.recipe), overrides).corpora)
+    texts, dev = read_language_texts(read_recipe(recipe_path(options.recipe), FAMILIES, overrides).corpora)
     vocabulary = load_language_model(options.models[0]).vocabulary
     known = Encoded.of(vocabulary, texts[:8000]).symbols[:LEARNED]
     true = [text[:CHARACTERS] for text in dev[:TEXTS]]

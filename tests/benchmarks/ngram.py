@@ -16,7 +16,8 @@ import numpy as np
 from treesent.data.streams import Encoded
 from treesent.files import recipe_path
 from treesent.models.language.task import LanguageScores
-from treesent.models.language.trainer import language_model_config, read_language_texts
+from treesent.models.language.trainer import read_language_texts
+from treesent.models.registry import FAMILIES
 from treesent.text.vocabulary import Vocabulary
 from treesent.training.recipe import read_recipe
 
@@ -52,7 +53,7 @@ def probabilities(train, dev, order, n_symbols):
 
 def measure(recipe, order):
     """The figures of an n-gram model on a recipe's dev texts, and the seconds that it took."""
-    config = language_model_config(recipe.model)
+    config = recipe.settings
     texts, dev_texts = read_language_texts(recipe.corpora)
     vocabulary = Vocabulary.of(texts, "character", config.least, config.most, config.lowercase)
     train, dev = (Encoded.of(vocabulary, part, config.backward) for part in (texts, dev_texts))
@@ -69,7 +70,7 @@ def main():
     parser.add_argument("--order", type=int, default=5)
     options, rest = parser.parse_known_args()
     overrides = dict(zip((name.removeprefix("--") for name in rest[::2]), rest[1::2], strict=True))
-    scores, seconds = measure(read_recipe(recipe_path(options.recipe), overrides), options.order)
+    scores, seconds = measure(read_recipe(recipe_path(options.recipe), FAMILIES, overrides), options.order)
     print(
         f"{options.order}-gram: {scores.bits_per_character:.3f} bits per character of "
         f"{scores.n_characters:,}, {seconds:.0f} s"

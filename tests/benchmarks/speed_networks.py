@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.benchmarks.speed_trees import CLASSES, SIZES, WIDTH, forest, parts, sequence, treebank, works_of
 from tests.benchmarks.timing import interleave, sgemm_rate, summary
-from treesent.models.classifier.architectures import KEY, build_network
+from treesent.config import KEY
+from treesent.models.classifier.networks import build_network
 from treesent.models.classifier.node_states import node_loss
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding

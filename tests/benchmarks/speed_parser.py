@@ -26,6 +26,7 @@ def run(repeats: int) -> dict[str, Any]:
     from treesent.errors import TreesentError
     from treesent.metrics.brackets import score_brackets
     from treesent.nn.embedding import VectorEmbedding
+    from treesent.text.tokenizer import spacy_tokenizer
     from treesent.trees.align import align_treebank
     from treesent.trees.brackets import read_trees, unescape
     from treesent.trees.structure import Structure
@@ -35,7 +36,7 @@ def run(repeats: int) -> dict[str, Any]:
     penn = list(read_trees(SST / "dev.txt"))
     corpora = {
         "penn_tokens": penn,
-        "spacy_tokens": align_treebank(SST / "dev.txt", SST / "dev_raw.tsv").trees,
+        "spacy_tokens": align_treebank(SST / "dev.txt", SST / "dev_raw.tsv", spacy_tokenizer()).trees,
     }
     golds = {name: Structure.from_trees(trees) for name, trees in corpora.items()}
     words = {

@@ -16,10 +16,10 @@ import numpy as np
 from treesent.projector import MapOptions, project
 from treesent.projector.codec import neighbour_overlap, quantise, unit_rows
 from treesent.projector.layouts import Layout, lay_out
-from treesent.projector.map import open_table
 from treesent.projector.page import render
 from treesent.projector.points import Points
 from treesent.vectors.combine import reduce
+from treesent.vectors.open import open_vectors
 from treesent.vectors.table import VectorTable
 
 N_WORDS, WIDTH = 20_000, 300
@@ -52,7 +52,7 @@ MEASURE = """async () => {
 def table() -> VectorTable:
     """The vectors to draw."""
     if path := os.environ.get("TREESENT_VECTORS"):
-        found = open_table(path).most_frequent(N_WORDS)
+        found = open_vectors(path).most_frequent(N_WORDS)
         return reduce(found, WIDTH) if found.width > WIDTH else found
     # Groups within groups, and a spectrum that falls as those of trained tables do.
     rng = np.random.default_rng(0)

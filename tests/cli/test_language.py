@@ -12,7 +12,7 @@ from treesent.cli import app
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.model import LanguageModel
 from treesent.models.language.text_losses import text_losses
-from treesent.text.vocabulary import END, Vocabulary
+from treesent.text.vocabulary import EOS, Vocabulary
 
 LINES = ["good film", "bad film", "", "good film", "zzz", "a\tb"]
 
@@ -62,7 +62,7 @@ def test_every_line_is_ranked_with_its_number(folder):
     model = LanguageModel.load("lm")
     for row in rows:
         line = LINES[int(row["line"]) - 1]
-        symbols = np.append(model.vocabulary.encode(line), END)
+        symbols = np.append(model.vocabulary.encode(line), EOS)
         wanted = -text_losses(model, [symbols])[0]
         assert float(row["log_prob"]) == pytest.approx(wanted, abs=1e-4)
         assert float(row["perplexity"]) == pytest.approx(math.exp(-wanted / len(symbols)), rel=1e-4)
@@ -100,6 +100,23 @@ def test_a_ranking_goes_to_a_file(folder):
     assert (folder / "out.tsv").read_text() == run("rank", "lm", "t.txt").stdout
     run("rank", "lm", "-", "-o", "out.jsonl", input="good film\n")
     assert json.loads((folder / "out.jsonl").read_text())["text"] == "good film"
+
+
+def test_samples_go_to_a_file(folder):
+    run("sample", "lm", "-n", "2", "--max-length", "9", "-o", "s.txt")
+    assert (folder / "s.txt").read_text() == run("sample", "lm", "-n", "2", "--max-length", "9").stdout
+
+
+@pytest.mark.parametrize("command", [["sample", "lm"], ["rank", "lm", "t.txt"]])
+def test_an_output_that_exists_or_is_read_is_refused(folder, command):
+    (folder / "o.tsv").write_text("mine")
+    assert "--overwrite" in run(*command, "-o", "o.tsv", code=1).stderr
+    assert (folder / "o.tsv").read_text() == "mine"
+    run(*command, "-o", "o.tsv", "--overwrite")
+    assert (folder / "o.tsv").read_text() == run(*command).stdout
+    if command[0] == "rank":
+        inside = run(*command, "-o", "t.txt", "--format", "tsv", "--overwrite", code=1)
+        assert "is the input" in inside.stderr and (folder / "t.txt").read_text() == "\n".join(LINES) + "\n"
 
 
 def test_one_at_a_time_is_all_together(folder):
@@ -164,7 +181,7 @@ def test_a_model_that_reads_backward(folder):
     assert all(row["text"].endswith(" film") for row in texts)
     model = LanguageModel.load("lm")
     first = table(run("rank", "lm", "t.txt").stdout)[0]
-    symbols = np.append(model.vocabulary.encode(LINES[int(first["line"]) - 1])[::-1], END)
+    symbols = np.append(model.vocabulary.encode(LINES[int(first["line"]) - 1])[::-1], EOS)
     assert float(first["log_prob"]) == pytest.approx(-text_losses(model, [symbols])[0], abs=1e-4)
 
 
@@ -192,7 +209,7 @@ BROKEN = {
         ["pipeline", "language_model.safetensors", "char_lm"],
     ),
     "no such file": (["rank", "lm", "none.txt"], 1, ["none.txt: no such file"]),
-    "empty file": (["rank", "lm", "empty.txt"], 1, ["empty.txt: no text to rank", "one a line"]),
+    "empty file": (["rank", "lm", "empty.txt"], 1, ["empty.txt: no text to rank", "one per line"]),
     "no such column": (["rank", "lm", "t.csv", "--text-column", "txt"], 1, ["t.csv", "'txt'", "'text'"]),
     "a number for a text": (["rank", "lm", "t.jsonl"], 1, ["t.jsonl: row 2 (line 2)", "'text' is 5"]),
     "broken row": (["rank", "lm", "broken.jsonl"], 1, ["broken.jsonl: row 1 (line 1)", "broken JSON"]),
@@ -204,7 +221,7 @@ BROKEN = {
     "output in no folder": (
         ["rank", "lm", "t.txt", "-o", "none/out.tsv"],
         1,
-        ["none/out.tsv", "no such folder"],
+        ["none/out.tsv", "no folder", "make it first"],
     ),
     "prefix of a backward model": (
         ["rank", "back", "t.txt", "--prefix", "good"],

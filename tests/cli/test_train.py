@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 import treesent
 from treesent.cli import app
 from treesent.cli.train import parse_overrides
+from treesent.files import packaged, recipe_path
+from treesent.models.registry import FAMILIES
 from treesent.models.train import train
+from treesent.training.recipe import read_recipe
 from treesent.trees.brackets import read_trees
 from treesent.vectors.table import VectorTable
 
@@ -212,7 +215,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_bytes(folder
     [
         (["--training.sed", "1"], 1, "training.sed is unknown; did you mean 'seed'"),
         (["--sed", "1"], 2, "--section.key VALUE"),
-        (["--training.seed"], 2, "a value is missing"),
+        (["--training.seed"], 1, "training.seed is true; must be an integer of at least 0"),
         (["--model.hiden", "1"], 1, "hiden"),
         (["--model.hidden", "0"], 1, "hidden is 0"),
         (["--vectors.path", "nowhere"], 1, "there is no file 'nowhere'"),
@@ -225,7 +228,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_bytes(folder
             1,
             "lower training",
         ),
-        (["-o", "taken"], 1, "is neither a pipeline"),
+        (["-o", "taken"], 1, "holds notes.txt, which treesent did not write there"),
     ],
 )
 def test_what_cannot_be_trained(folder, arguments, code, message, monkeypatch):
@@ -272,3 +275,48 @@ def test_polarity_that_does_not_rise_is_refused_before_anything_is_read(folder):
     result = run("train", folder / "recipe.cfg", "-o", folder / "x", "--labels.polarity", "[1,0.5,0,-0.5,-1]")
     assert result.exit_code == 1
     assert "polarity" in result.stderr
+
+
+RECIPES = sorted(path.stem for path in packaged("pipelines").glob("*.cfg"))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_setting_of_a_packaged_recipe_is_explained(name):
+    result = CliRunner().invoke(app, ["train", name, "--explain", "--training.seed", "9"])
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("seed "))
+    assert lines[at].endswith("= 9")
+    assert lines[at + 1 : at + 3] == [
+        "    an integer of at least 0",
+        "    Fixes the initial weights, the order of the trees, and dropout.",
+    ]
+    assert "[training.optimizer]" in lines and "[model]" in lines
+    # Every setting has its value, the allowed values and a meaning.
+    first = lines.index("[model]")
+    starts = [i for i, line in enumerate(lines) if i > first and line[:1].isalpha() and " = " in line]
+    bare = [lines[i] for i in starts if not all(line.startswith("    ") for line in lines[i + 1 : i + 3])]
+    assert len(starts) > 30 and not bare
+
+
+def test_a_copied_recipe_finds_packaged_files(tmp_path, monkeypatch):
+    recipe = tmp_path / "mine.cfg"
+    recipe.write_text(recipe_path("imdb").read_text("utf-8"), "utf-8")
+    (tmp_path / "reviews.csv").write_text("text,label\nGood.,pos\n")
+    monkeypatch.chdir("/")
+    read = read_recipe(recipe, FAMILIES, {"paths.table": "reviews.csv"})
+    assert read.vectors["path"] == str(packaged("pipelines") / "en_treesent_sm" / "treesent" / "vectors")
+    assert read.corpora.train == str(tmp_path / "reviews.csv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--a.b", "1"], {"a.b": 1}),
+        (["--a.b=x y"], {"a.b": "x y"}),
+        (["--training.tune-vectors", "--a.b", "-1"], {"training.tune_vectors": True, "a.b": -1}),
+        (["--a.b", "[1,2]", "--c.d"], {"a.b": [1, 2], "c.d": True}),
+    ],
+)
+def test_overrides_are_spacys(arguments, expected):
+    assert parse_overrides(arguments) == expected

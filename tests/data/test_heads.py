@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 
 from tests.toy_pipeline import toy_table
 from treesent.cli import app
+from treesent.config import KEY
 from treesent.data.batches import Corpus
 from treesent.data.heads import on_dependencies, parse_heads, read_heads, write_heads
 from treesent.errors import DataError, ModelError, TreesentError
-from treesent.models.classifier.architectures import KEY, build_network
 from treesent.models.classifier.folder import SentimentModel, default_labels, default_polarity
+from treesent.models.classifier.networks import build_network
 from treesent.models.train import train
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding

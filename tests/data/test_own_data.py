@@ -12,15 +12,15 @@ import treesent
 from treesent.data.batches import Documents
 from treesent.data.labelled import label_number, name_classes, read_labelled_rows
 from treesent.errors import DataError, TreesentError
-from treesent.metrics.documents import (
-    class_weights,
+from treesent.metrics.aggregation import (
     document_log_probs,
     normalised_product,
     product_log_probs,
-    shares,
+    sentence_weights,
 )
+from treesent.models.classifier.class_weights import class_weights
 from treesent.models.classifier.corpora import held_out, text_corpus
-from treesent.models.parser.chart_parser import DistanceParser, ParserConfig
+from treesent.models.parser.chart_parser import ChartParser, ParserConfig
 from treesent.models.train import train
 from treesent.pipeline.evaluation import evaluate_file
 from treesent.vectors.table import VectorTable
@@ -67,7 +67,7 @@ def folder(tmp_path):
     words = sorted({word.lower() for text, _ in ROWS for word in text.split()})
     vectors = np.random.default_rng(0).normal(size=(len(words), 8)).astype(np.float32)
     VectorTable(words, vectors).save(tmp_path / "vectors")
-    parser = DistanceParser(ParserConfig(hidden=4, gap=4), 8, torch.Generator().manual_seed(0))
+    parser = ChartParser(ParserConfig(hidden=4, gap=4), 8, torch.Generator().manual_seed(0))
     parser.save(tmp_path / "parser.safetensors")
     (tmp_path / "recipe.cfg").write_text(RECIPE)
     (tmp_path / "chains.cfg").write_text(CHAINS)
@@ -123,7 +123,7 @@ def test_the_loss_is_that_of_what_the_component_says_of_the_text(folder, aggrega
     corpus = text_corpus([text for text, _ in ROWS], gold.tolist())
     assert np.diff(corpus.documents.offsets).tolist() == [len(own) for own in sentences] == [2, 3, 1, 1, 1, 2]
     roots = torch.from_numpy(np.concatenate(sentences)).log()
-    share = torch.from_numpy(shares(corpus.documents, corpus.structure.lengths, aggregate))
+    share = torch.from_numpy(sentence_weights(corpus.documents.offsets, corpus.structure.lengths, aggregate))
     of_tree = torch.from_numpy(corpus.documents.of_tree)
     if aggregate == "product":
         together = product_log_probs(roots, of_tree, len(ROWS)).exp().numpy()

@@ -6,29 +6,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treesent.data.streams import Encoded, Lanes, shuffled
-from treesent.text.vocabulary import END, UNKNOWN, Vocabulary
+from treesent.text.vocabulary import EOS, UNK, Vocabulary
 
 LETTERS = Vocabulary("character", "abc")
 
 
 def test_texts_are_encoded_with_their_ends():
     found = Encoded.of(LETTERS, ["ab", "", "cax"])
-    assert found.symbols.tolist() == [2, 3, END, END, 4, 2, UNKNOWN, END]
+    assert found.symbols.tolist() == [2, 3, EOS, EOS, 4, 2, UNK, EOS]
     assert found.symbols.dtype == np.uint8
-    assert [text.tolist() for text in found.texts()] == [[2, 3, END], [END], [4, 2, UNKNOWN, END]]
+    assert [text.tolist() for text in found.texts()] == [[2, 3, EOS], [EOS], [4, 2, UNK, EOS]]
     assert found.characters.tolist() == [2, 0, 3]
     assert (len(found), found.n_unknown) == (3, 1)
     assert Encoded.of(LETTERS, []).symbols.tolist() == []
 
 
 def test_a_text_is_read_from_its_end():
-    assert Encoded.of(LETTERS, ["abc", "ba"], backward=True).symbols.tolist() == [4, 3, 2, END, 2, 3, END]
+    assert Encoded.of(LETTERS, ["abc", "ba"], backward=True).symbols.tolist() == [4, 3, 2, EOS, 2, 3, EOS]
 
 
 def test_a_large_vocabulary_takes_more_bytes():
     words = Vocabulary("word", [f"w{i}" for i in range(300)])
     found = Encoded.of(words, ["w299 w0"])
-    assert found.symbols.tolist() == [301, 2, END]
+    assert found.symbols.tolist() == [301, 2, EOS]
     assert found.symbols.dtype == np.uint16
 
 
@@ -53,7 +53,7 @@ def test_lanes_and_windows_ask_for_every_symbol(n, lanes, window):
     assert read.shape == asked.shape == (cut.length, lanes)
     # Within a lane each symbol is asked for and then read.
     assert np.array_equal(read[1:], asked[:-1])
-    whole = np.append(END, symbols)
+    whole = np.append(EOS, symbols)
     seen = np.zeros(n, int)
     for lane, first in enumerate(cut.first):
         assert np.array_equal(asked[:, lane], symbols[first : first + cut.length])

@@ -1,4 +1,4 @@
-"""Watch what one input makes Python do: writes elsewhere, programs, unpickled classes, imports, time, memory."""
+"""Watch what an input makes Python do: writes elsewhere, programs, unpickled classes, imports, memory."""
 
 import os
 import resource

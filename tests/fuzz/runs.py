@@ -21,7 +21,7 @@ from treesent.errors import TreesentError
 from treesent.scoring import ScoreOptions, run, score
 from treesent.training import loop
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig, TrainingConfig
 from treesent.training.task import Task
 
 TEXTS = ["A fine film.", "", 'Not "good", I say.', "One. Two.", "   ", "Ünï 🙂 ok", "no words, no", "last"]

@@ -43,9 +43,8 @@ class Failures:
         (folder / "traceback.log").write_text(story, "utf-8", "replace")
         if self.places[kind, place] == 1:
             print(f"\nFAILED {kind}: {place}\n{story}")
-            print(
-                f"  saved in {folder}; again: python -m tests.fuzz --seed {self.seed} --replay '{kind}:{index}'"
-            )
+            again = f"python -m tests.fuzz --seed {self.seed} --replay '{kind}:{index}'"
+            print(f"  saved in {folder}; again: {again}")
 
 
 def _work(names: list[str], seed: int, home: Path, seconds: float, board: Board, pipe: Connection) -> None:

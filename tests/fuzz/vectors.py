@@ -18,10 +18,10 @@ from treesent.vectors.table import VectorTable
 
 
 class Harmful:
-    """Unpickling it would make a file."""
+    """Unpickling it would call a function."""
 
     def __reduce__(self):
-        return Path("unpickled").touch, ()
+        return Path, ("unpickled",)
 
 
 def _table(width: int = 4) -> VectorTable:

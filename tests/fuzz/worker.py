@@ -77,7 +77,7 @@ class Worker:
                 seeds = kind.make(made)
                 shutil.rmtree(made)
                 self.inputs[name] = Inputs(kind, seeds, seed)
-                for files in seeds:
+                for files in {id(files): files for files in seeds}.values():
                     self._warm(kind, files)
         self.guard.begin()
         gc.freeze()

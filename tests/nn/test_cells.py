@@ -138,6 +138,47 @@ def test_a_cell_is_its_equations(kind, options, equations, masked):
             np.testing.assert_allclose(found[first[t] + sequence], h, atol=1e-12)
 
 
+LONG = 10_000
+
+
+@every_cell
+def test_ten_thousand_steps_are_the_equations(kind, options, equations):
+    cell = make(kind, options)
+    x = torch.randn(LONG, WIDTH, generator=generator(2), dtype=torch.float64)
+    steps, expected = Steps.of(np.ones(LONG, np.int64)), np.empty((LONG, HIDDEN))
+    h, memory = np.zeros((2, HIDDEN))
+    for t, each in enumerate(x.numpy()):
+        h, memory = equations(cell, each, h, memory, t, h)
+        expected[t] = h
+    with torch.no_grad():
+        np.testing.assert_allclose(cell(x, steps), expected, atol=1e-10, rtol=0)
+        np.testing.assert_allclose(cell.float()(x.float(), steps), expected, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        cells.Elman,
+        *(pytest.param(each, marks=pytest.mark.slow) for each in cells.CELLS.values() if each != cells.Elman),
+    ],
+)
+def test_gradients_of_ten_thousand_steps_are_those_of_plain_steps(kind):
+    """The gradient of the recurrent weights in one product, against torch's own, a step at a time."""
+    cell, steps = make(kind), Steps.of(np.ones(LONG, np.int64))
+    x = torch.randn(LONG, WIDTH, generator=generator(2), dtype=torch.float64)
+    state, outputs = (torch.zeros(1, HIDDEN, dtype=torch.float64),) * cell.n_states, []
+    weight = cell.recurrent_weight()
+    for t, part in enumerate(cell.project(x).split(1)):
+        state = cell.step(part, state[0], state, weight, t)
+        outputs.append(state[0])
+    factors = torch.linspace(-1, 1, LONG * HIDDEN, dtype=torch.float64).view(LONG, HIDDEN)
+    found, expected = (
+        torch.autograd.grad((output * factors).sum(), list(cell.parameters()))
+        for output in (cell(x, steps), torch.cat(outputs))
+    )
+    torch.testing.assert_close(found, expected, atol=1e-8, rtol=1e-8)
+
+
 @every_cell
 @pytest.mark.parametrize("masked", [False, True])
 def test_gradients_are_those_of_finite_differences(kind, options, equations, masked):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import example as example_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,11 +21,11 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def example(lengths, n_queries=2, seed=0):
+def example(lengths, n_queries=2, seed=0, dtype=torch.float64):
     """Queries, values and which of them are words."""
     numbers = generator(seed)
-    values = torch.randn(len(lengths), max(lengths), WIDTH, generator=numbers, dtype=torch.float64)
-    query = torch.randn(len(lengths), n_queries, QUERY, generator=numbers, dtype=torch.float64)
+    values = torch.randn(len(lengths), max(lengths), WIDTH, generator=numbers, dtype=dtype)
+    query = torch.randn(len(lengths), n_queries, QUERY, generator=numbers, dtype=dtype)
     return query, values, torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
 
 
@@ -42,18 +43,22 @@ def test_the_equations(kind):
             else:  # Luong et al. 2015, eq. 8: q' W h
                 e = np.array([q @ w["key"] @ each for each in h])
             a = np.exp(e) / np.exp(e).sum()
-            np.testing.assert_allclose(weights[b, t, :n].detach(), a, atol=1e-6)
-            np.testing.assert_allclose(contexts[b, t].detach(), a @ h, atol=1e-6)
+            np.testing.assert_allclose(weights[b, t, :n].detach(), a, atol=1e-12)
+            np.testing.assert_allclose(contexts[b, t].detach(), a @ h, atol=1e-12)
 
 
 @every_kind
 @settings(max_examples=20)
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4), seed=st.integers(0, 99))
-def test_weights_sum_to_one_and_ignore_padding(kind, lengths, seed):
-    attention = kind(generator(seed)).double()
-    query, values, present = example(lengths, seed=seed)
+@example_of(lengths=[1, 6], seed=69)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_sum_to_one_and_ignore_padding(kind, dtype, lengths, seed):
+    """The tolerances of ``assert_close`` are those of the type of the weights."""
+    attention = kind(generator(seed)).to(dtype)
+    query, values, present = example(lengths, seed=seed, dtype=dtype)
     contexts, weights = attention(query, attention.memory(values, present))
-    torch.testing.assert_close(weights.sum(2).double(), torch.ones(query.shape[:2], dtype=torch.float64))
+    assert weights.dtype == dtype
+    torch.testing.assert_close(weights.sum(2), torch.ones(query.shape[:2], dtype=dtype))
     assert (weights.masked_select(~present[:, None]) == 0).all()
     other = values.masked_fill(~present[:, :, None], 7.0)
     torch.testing.assert_close(attention(query, attention.memory(other, present))[0], contexts)
@@ -63,9 +68,7 @@ def test_weights_sum_to_one_and_ignore_padding(kind, lengths, seed):
 
 
 @every_kind
-def test_gradients(kind, monkeypatch):
-    # The softmax is in float32 for the sake of bfloat16; here it is to be differentiated in float64.
-    monkeypatch.setattr(torch.Tensor, "float", lambda self: self)
+def test_gradients(kind):
     attention = kind(generator()).double()
     query, values, present = example([3, 2])
     names = [name for name, _ in attention.named_parameters()]
@@ -76,6 +79,18 @@ def test_gradients(kind, monkeypatch):
 
     inputs = [query, values, *attention.parameters()]
     assert torch.autograd.gradcheck(run, [each.detach().requires_grad_() for each in inputs])
+
+
+@every_kind
+def test_weights_of_half_precision_are_in_float32(kind):
+    query, values, present = example([4, 2])
+    exact = kind(generator()).double()
+    _, expected = exact(query, exact.memory(values, present))
+    half = kind(generator()).to(torch.bfloat16)
+    contexts, weights = half(query.bfloat16(), half.memory(values.bfloat16(), present))
+    assert weights.dtype == torch.float32 and contexts.dtype == torch.bfloat16
+    torch.testing.assert_close(weights.sum(2), torch.ones(2, 2))
+    torch.testing.assert_close(weights.double(), expected, atol=0.02, rtol=0.05)
 
 
 class _Whole(torch.nn.Module):

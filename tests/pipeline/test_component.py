@@ -16,10 +16,10 @@ from spacy.training import Example
 import treesent
 from tests.parses import dependencies
 from tests.toy_pipeline import BLOCK, TEXT, WORDS, toy_model, toy_nlp, toy_table
-from treesent.errors import DataError, ModelError, TreesentError
+from treesent.errors import DataError, ModelError, TreesentError, VectorsError
 from treesent.models.classifier.folder import load_model, save_model
+from treesent.models.classifier.writer import write_pipeline
 from treesent.pipeline import gold
-from treesent.pipeline.component import write_pipeline
 from treesent.pipeline.record import read
 from treesent.trees.brackets import parse_tree
 
@@ -271,13 +271,22 @@ def test_a_new_network_needs_vectors_and_labels():
 
 
 def test_vectors_of_the_vocab_serve():
-    nlp = spacy.blank("en")
+    nlp, rng = spacy.blank("en"), np.random.default_rng(0)
     for word in WORDS:
-        nlp.vocab.set_vector(word, np.random.default_rng(len(word)).normal(size=8).astype("f"))
+        nlp.vocab.set_vector(word, rng.normal(size=8).astype("f"))
     component = nlp.add_pipe("treesent", config={"model": BLOCK, "trees": "right-branching"})
     component.initialize(lambda: examples(nlp, GOOD), nlp=nlp)
     assert component.trained.table.width == 8
     assert nlp("a movie")._.sentiment.unknown == 0
+
+
+def test_a_vocab_that_cannot_tell_good_from_bad_is_refused():
+    nlp = spacy.blank("en")
+    for word in ("good", "bad", "not", "a", "movie"):
+        nlp.vocab.set_vector(word, np.full(8, len(word) > 1, "f"))
+    component = nlp.add_pipe("treesent", config={"model": BLOCK, "trees": "right-branching"})
+    with pytest.raises(VectorsError, match=r"the vocab: 'good' and 'bad'.* have the same vector"):
+        component.initialize(lambda: examples(nlp, GOOD), nlp=nlp)
 
 
 def test_an_unknown_pipeline_is_named():

@@ -12,8 +12,9 @@ from spacy.tokens import Doc, DocBin
 
 from tests.toy_pipeline import TEXT, toy_nlp
 from treesent.errors import TreesentError
+from treesent.metrics.aggregation import AGGREGATES
 from treesent.pipeline import record as store
-from treesent.pipeline.sentiment import AGGREGATES, Sentiment
+from treesent.pipeline.sentiment import Sentiment
 
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 
@@ -293,7 +294,7 @@ def test_two_classes():
 
 
 def test_spacy_blank_without_the_component_reads_what_was_scored(doc):
-    from treesent.pipeline.sentiment import register_extensions
+    from treesent.pipeline.extensions import register_extensions
 
     register_extensions()
     data = doc.to_bytes()

@@ -14,9 +14,9 @@ from spacy.util import registry
 
 from tests.toy_pipeline import BLOCK, TEXT, toy_model, toy_nlp, toy_table
 from treesent.files import packaged
-from treesent.models.classifier.architectures import NETWORKS
+from treesent.models.classifier.networks import NETWORKS
+from treesent.models.classifier.writer import write_pipeline
 from treesent.pipeline import gold
-from treesent.pipeline.component import write_pipeline
 from treesent.trees.brackets import parse_tree
 
 DEFAULT = packaged("pipelines") / "en_treesent_sm"

@@ -113,22 +113,3 @@ def test_the_command_draws_phrases(nlp, tmp_path):
     assert header["kind"] == "phrases"
     assert header["title"] == "reviews"
     assert header["columns"][0]["name"] == "sentiment"
-
-
-def test_a_pipelines_vectors_are_a_table(nlp, tmp_path, monkeypatch):
-    from treesent.projector import map as maps
-
-    nlp.to_disk(tmp_path / "model")
-    expected = nlp.get_pipe("treesent").trained.table
-    monkeypatch.setattr(maps, "pipeline_path", lambda name: tmp_path / "model")
-    for name in (tmp_path / "model", "some_packaged_name"):
-        found = maps.open_table(name)
-        assert found.words == expected.words
-        np.testing.assert_array_equal(found.dense(), expected.dense())
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    from treesent.projector.map import open_table
-
-    with pytest.raises(VectorsError, match=r"nothing\.vec does not exist"):
-        open_table(tmp_path / "nothing.vec")

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from treesent.errors import ModelError
-from treesent.training import checkpoint as module
 from treesent.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from treesent.training.optimizers import build_optimizers, optimizer_state, restore_optimizer
-from treesent.training.recipe import OptimizerConfig
+from treesent.training.sections import OptimizerConfig
 
 
 def example():
@@ -47,7 +46,7 @@ def test_a_flipped_byte_is_found(tmp_path, place):
     assert at < header + 8 or place == -1
     data[at] ^= 1
     file.write_bytes(data)
-    with pytest.raises(ModelError, match="delete it and begin again"):
+    with pytest.raises(ModelError, match="start the training again with --overwrite"):
         read_checkpoint(file)
 
 
@@ -57,14 +56,14 @@ def test_a_file_cut_short_is_refused(tmp_path, share):
     write_checkpoint(file, example())
     data = file.read_bytes()
     file.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(ModelError, match="delete it and begin again"):
+    with pytest.raises(ModelError, match="start the training again with --overwrite"):
         read_checkpoint(file)
 
 
 def test_other_files_are_refused(tmp_path):
     from safetensors.torch import save_file
 
-    with pytest.raises(ModelError, match="there is no checkpoint; leave --resume out"):
+    with pytest.raises(ModelError, match="there is no checkpoint; start the training without --resume"):
         read_checkpoint(tmp_path / "none")
     save_file({"a": torch.zeros(1)}, tmp_path / "weights.safetensors")
     with pytest.raises(ModelError, match="not a checkpoint of this version"):
@@ -79,10 +78,11 @@ def test_a_kill_while_writing_leaves_the_one_before(tmp_path, monkeypatch):
     def killed(descriptor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.os, "fsync", killed)
+    monkeypatch.setattr("os.fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         write_checkpoint(file, Checkpoint({"other": torch.zeros(9)}, {}))
     assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("kind", ["adamw", "adagrad", "sgd"])

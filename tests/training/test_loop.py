@@ -13,17 +13,18 @@ from treesent.errors import RecipeError, TreesentError
 from treesent.models.classifier.evaluation import evaluate_trees, predict
 from treesent.models.classifier.node_states import node_loss
 from treesent.models.classifier.recursive_config import build
-from treesent.models.classifier.task import Data
+from treesent.models.classifier.task import ClassifierTask
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
-from treesent.training import loop
+from treesent.training import trainer
 from treesent.training.checkpoint import read_checkpoint
 from treesent.training.log import StepLog
 from treesent.training.loop import fit
 from treesent.training.optimizers import clip, rate_factor
-from treesent.training.recipe import OptimizerConfig, ScheduleConfig, TrainingConfig
 from treesent.training.rowwise import RowOptimizer
+from treesent.training.sections import OptimizerConfig, ScheduleConfig, TrainingConfig
+from treesent.training.seeds import stream
 from treesent.trees.brackets import parse_tree
 from treesent.vectors.table import VectorTable
 
@@ -64,9 +65,9 @@ def setting(config, train=None, vectors=None, dropout=0.2):
         working.matrix.shape[1],
         5,
         VectorEmbedding(working.matrix, tune=config.tune_vectors),
-        torch.Generator().manual_seed(loop.stream(config.seed, 0)),
+        torch.Generator().manual_seed(stream(config.seed, 0)),
     )
-    return model, Data(*encoded, POLARITY), working
+    return model, ClassifierTask(*encoded, POLARITY), working
 
 
 def weights(model):
@@ -119,7 +120,7 @@ class Killed(BaseException):
 
 def stop_after(step):
     """What writes checkpoints until a step is done, and is killed then."""
-    write_checkpoint = loop.write_checkpoint
+    write_checkpoint = trainer.write_checkpoint
 
     def write(path, checkpoint):
         write_checkpoint(path, checkpoint)
@@ -147,7 +148,7 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, kill, ki
 
     file, log = tmp_path / "run.safetensors", tmp_path / "log.jsonl"
     model, data, _ = setting(config)
-    monkeypatch.setattr(loop, "write_checkpoint", stop_after(kill))
+    monkeypatch.setattr(trainer, "write_checkpoint", stop_after(kill))
     with pytest.raises(Killed):
         fit(model, data, config, checkpoint=file, log=log)
     monkeypatch.undo()
@@ -206,7 +207,7 @@ def test_the_scale_of_the_loss_goes_on_after_a_kill(tmp_path, monkeypatch):
         overflowing(model, 2000)
         file = tmp_path / "run.safetensors"
         if resume:
-            monkeypatch.setattr(loop, "write_checkpoint", stop_after(3))
+            monkeypatch.setattr(trainer, "write_checkpoint", stop_after(3))
             with pytest.raises(Killed):
                 fit(model, data, config, checkpoint=file)
             monkeypatch.undo()
@@ -235,7 +236,7 @@ def test_nodes_without_a_label_teach_nothing():
     gradients = []
     for train in (rootless, wrong):
         model, data, _ = setting(config, train)
-        run = loop._Run(model, data, config, {})
+        run = trainer.Trainer(model, data, config, {})
         batch = next(run.rest_of_epoch())
         batch = batch.batch.forest
         model.eval()
@@ -253,7 +254,7 @@ def test_a_root_weight_changes_the_share_of_the_roots():
     for weight in (1.0, 1e6):
         config = dataclasses.replace(FAST, batch_size=10, root_weight=weight)
         model, data, _ = setting(config, dropout=0)
-        run = loop._Run(model, data, config, {})
+        run = trainer.Trainer(model, data, config, {})
         batch = next(run.rest_of_epoch())
         logits = model(batch.batch.forest).logits
         roots = torch.nn.functional.cross_entropy(
@@ -281,7 +282,10 @@ def test_early_stopping_keeps_the_best_weights():
 def test_a_loss_that_is_not_a_number_stops_the_run():
     config = dataclasses.replace(FAST, clip_norm=0.0, optimizer=OptimizerConfig("sgd", 1e38))
     model, data, _ = setting(config)
-    with pytest.raises(TreesentError, match=r"step \d+: .* lower training.optimizer.learn_rate"):
+    with pytest.raises(
+        TreesentError,
+        match=r"step \d+, epoch 1, learning rate 1e\+38: .* lower training.optimizer.learn_rate",
+    ):
         fit(model, data, config)
 
 
@@ -289,7 +293,7 @@ def test_the_average_is_what_is_kept():
     config = dataclasses.replace(FAST, max_epochs=1, average=0.5)
     model, data, _ = setting(config)
     start = weights(model)
-    run = loop._Run(model, data, config, {})
+    run = trainer.Trainer(model, data, config, {})
     expected, path = {k: v.copy() for k, v in start.items()}, []
     for step, batch in enumerate(run.rest_of_epoch()):
         run.step(batch)

@@ -27,14 +27,14 @@ TREES = """\
 
 def test_shares_are_the_batch_and_nobody_is_idle():
     batch = np.arange(5)
-    parts = [Processes(rank, 2).part(batch) for rank in range(2)]
+    parts = [Processes(rank, 2).shard(batch) for rank in range(2)]
     assert sorted(np.concatenate([part for part, _ in parts])) == batch.tolist()
     assert all(counts for _, counts in parts)
-    assert Processes(1, 2).part(batch[:1]) == (np.array([0]), False)
+    assert Processes(1, 2).shard(batch[:1]) == (np.array([0]), False)
     alone = Processes()
     module = torch.nn.Linear(1, 1)
     assert alone.wrap(module) is module
-    assert alone.share("x") == "x"
+    assert alone.broadcast("x") == "x"
     assert float(alone.sum(torch.ones(()))) == 1
 
 
@@ -115,7 +115,7 @@ def test_a_language_model_of_two_processes_has_the_losses_of_one_and_goes_on_aft
     process.terminate()  # torchrun ends its processes; they would outlive its own sudden end
     assert finished(process)[0] != 0
     code, errors = finished(launch(tmp_path, *command("cut"), "--resume", n=3))
-    assert code != 0 and "states of 2 processes, and there are 3 now" in errors
+    assert code != 0 and "had 2 processes, each with a stream state, but there are 3 now" in errors
     code, errors = finished(launch(tmp_path, *command("cut"), "--resume"))
     assert code == 0, errors
     assert losses("cut") == losses("two")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.strategies import trees
 from treesent.errors import DataError, TreesentError
-from treesent.trees.align import align_tree, align_treebank, spacy_tokenizer
+from treesent.text.tokenizer import spacy_tokenizer
+from treesent.trees.align import align_tree, align_treebank
 from treesent.trees.brackets import parse_tree, read_trees, unescape, write_trees
 
 LETTERS = st.text("abc-'.", min_size=1, max_size=5)
@@ -109,7 +110,7 @@ def test_characters_that_differ(text, tokens, expected):
 def test_tokens_must_have_characters():
     with pytest.raises(TreesentError, match="no tokens for the tree over 'a b'"):
         align("(2 (2 a) (2 b))", "")
-    with pytest.raises(TreesentError, match="no white space"):
+    with pytest.raises(TreesentError, match="no character but white space"):
         align_tree(parse_tree("(2 (2 a) (2 b))"), ["a", " ", "b"])
 
 
@@ -121,7 +122,7 @@ def make_files(folder, rows, header="line\tlabel\traw\ttokens"):
 
 def test_files(tmp_path):
     files = make_files(tmp_path, ["1\t1\t\tno .", '0\t3\ta  "good-ish film\tx'])
-    result = align_treebank(*files)
+    result = align_treebank(*files, spacy_tokenizer())
     assert [tree.words for tree in result.trees] == [("a", '"', "good", "-", "ish", "film"), ("no", ".")]
     assert (result.counts.trees, result.counts.without_raw, result.counts.exact) == (2, 1, 1)
     write_trees(result.trees, tmp_path / "new.txt")
@@ -141,13 +142,13 @@ def test_files(tmp_path):
 )
 def test_broken_files_are_refused(tmp_path, rows, header, message):
     with pytest.raises(DataError, match=message):
-        align_treebank(*make_files(tmp_path, rows, header))
+        align_treebank(*make_files(tmp_path, rows, header), str.split)
 
 
 def test_a_missing_file_is_refused(tmp_path):
     trees_file, _ = make_files(tmp_path, [])
     with pytest.raises(DataError, match="cannot be read"):
-        align_treebank(trees_file, tmp_path / "missing.tsv")
+        align_treebank(trees_file, tmp_path / "missing.tsv", str.split)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_missing_file_is_refused(tmp_path):
     [("dev", 1101, 41_447), pytest.param("train", 8544, 318_582, marks=pytest.mark.slow)],
 )
 def test_the_treebank_survives(sst_dir, name, trees, nodes):
-    result = align_treebank(sst_dir / f"{name}.txt", sst_dir / f"{name}_raw.tsv")
+    result = align_treebank(sst_dir / f"{name}.txt", sst_dir / f"{name}_raw.tsv", spacy_tokenizer())
     counts = result.counts
     assert (counts.trees, counts.nodes, counts.without_raw) == (trees, nodes, 17 if name == "train" else 0)
     assert counts.exact / trees > 0.995
@@ -163,7 +164,11 @@ def test_the_treebank_survives(sst_dir, name, trees, nodes):
     assert counts.labelled / counts.new_nodes > 0.96
     old = list(read_trees(sst_dir / f"{name}.txt"))
     assert [tree.label[-1] for tree in result.trees] == [tree.label[-1] for tree in old]
-    rows = (sst_dir / f"{name}_raw.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")[1:]
+    rows = (
+        (sst_dir / f"{name}_raw.tsv", spacy_tokenizer()).read_text(encoding="utf-8")
+        .rstrip("\n")
+        .split("\n")[1:]
+    )
     tokenize = spacy_tokenizer()
     for number, row in enumerate(rows[:200]):
         text = row.split("\t")[2] or " ".join(unescape(word) for word in old[number].words)

@@ -82,7 +82,7 @@ def test_an_unknown_hash_is_recorded_and_then_held_to(server, tmp_path):
 @pytest.mark.parametrize("ranges", [True, False])
 def test_an_interrupted_download_goes_on(server, tmp_path, ranges):
     server.state |= {"cut": [300_000], "ranges": ranges}
-    with pytest.raises(VectorsError, match="Run again to go on"):
+    with pytest.raises(VectorsError, match="Run again to continue"):
         download(server.address, tmp_path / "v.txt")
     assert names(tmp_path) == ["v.txt.part", "v.txt.part.tag"]
     download(server.address, tmp_path / "v.txt")
@@ -113,7 +113,7 @@ def test_a_part_that_was_whole_already(server, tmp_path):
 
 
 def test_a_wrong_hash_leaves_nothing(server, tmp_path):
-    with pytest.raises(VectorsError, match="was thrown away"):
+    with pytest.raises(VectorsError, match="was deleted"):
         download(server.address, tmp_path / "v.txt", "0" * 64)
     assert "v.txt" not in names(tmp_path) and "v.txt.part" not in names(tmp_path)
 

@@ -265,13 +265,13 @@ def test_whole_numbers_without_a_header(tmp_path):
         ("a 1 2\nb 3\nc 5 6\n", ":2:1: 1 numbers, not 2"),
         ("a 1 2\nb 3 4\nc 5 6 7\n", ":3:1: 3 numbers, not 2"),
         ("a 1 2\nb 3 4\n\nc 5 6\n", ":3:1: 0 numbers, not 2"),
-        ("a 1 2\nb 3 x\n", ":2:5: 'x' is no number: mend or remove the row"),
-        ("a 1 2\nb 1_0 4\n", ":2:3: '1_0' is no number"),
-        ("a 1 2\nb 1.2.3 4\n", r":2:3: '1\.2\.3' is no number"),
+        ("a 1 2\nb 3 x\n", ":2:5: 'x' is not a number: mend or remove the row"),
+        ("a 1 2\nb 1_0 4\n", ":2:3: '1_0' is not a number"),
+        ("a 1 2\nb 1.2.3 4\n", r":2:3: '1\.2\.3' is not a number"),
         ("a 1 2\nb nan 4\n", ":2:3: nan is not finite"),
         ("a 1 2\nb 3 -inf\n", ":2:5: -inf is not finite"),
         ("a 1 2\nb 3 1e99\n", ":2:5: 1e99 is too large"),
-        ("a 1 2\nb 3 4\na 5 6\n", r"the word 'a' stands twice .lines 1 and 3.: keep the first"),
+        ("a 1 2\nb 3 4\na 5 6\n", r"the word 'a' occurs twice .lines 1 and 3.: keep the first"),
         ("3 2\na 1 2\nb 3 4\n", ":1:1: the header promises 3 words, the file has 2"),
         ("1 2\na 1 2\nb 3 4\n", ":1:1: the header promises 1 words, the file has 2"),
         ("2 3\na 1 2\nb 3 4\n", ":1:1: the header promises 3 numbers a word, the first rows have 2"),
@@ -318,7 +318,7 @@ def test_broken_binary_files(tmp_path):
         read_vectors(path)
     write_vectors(table(["a", "b", "c"]), path)
     path.write_bytes(path.read_bytes().replace(b"\nb ", b"\na "))
-    with pytest.raises(VectorsError, match="'a' stands in rows 0 and 1"):
+    with pytest.raises(VectorsError, match="'a' is in rows 0 and 1"):
         read_vectors(path)
 
 
@@ -346,7 +346,7 @@ def test_words_and_rows_that_do_not_match(tmp_path):
     with pytest.raises(VectorsError, match=r"m\.txt has 2 words, .*m\.npy has 3 rows"):
         read_vectors(tmp_path / "m.npy")
     (tmp_path / "m.txt").write_text("a\nb\na\n")
-    with pytest.raises(VectorsError, match=r"m\.npy: the word 'a' stands in rows 0 and 2"):
+    with pytest.raises(VectorsError, match=r"m\.npy: the word 'a' is in rows 0 and 2"):
         read_vectors(tmp_path / "m.npy")
     (tmp_path / "m.txt").write_text("a\nb\nc\n")
     np.save(tmp_path / "m.npy", np.array([[1], [np.inf], [1]], np.float32))

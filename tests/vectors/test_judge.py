@@ -91,7 +91,7 @@ def test_coverage_counts_words_and_types():
     assert (result.n_words, result.n_types) == (6, 4)
     assert (result.words, result.types) == (50, 50)
     assert result.missing == (("zz", 2),)
-    with pytest.raises(VectorsError, match="holds no word"):
+    with pytest.raises(VectorsError, match="has no words"):
         coverage(table(["a"]), [])
 
 

@@ -61,7 +61,7 @@ def test_kinds(word, kind):
 
 
 def test_words_left_out_are_guessed_from_their_pieces():
-    result = held_out(regular_table(), SubwordSettings(penalty=0.1), share=0.15)
+    result = held_out(regular_table(), SubwordSettings(penalty=0.1), fraction=0.15)
     assert result.n >= 8
     assert result.cosine > 0.85 > result.mean_cosine + 0.2
 
@@ -126,7 +126,7 @@ def test_parts_that_disagree_are_refused():
         SubwordVectors(np.zeros(2, np.uint32), np.zeros((2, 4), np.int8), None, 3, 5)
     with pytest.raises(VectorsError, match=r"lack .'lengths', 'matrix'"):
         SubwordVectors.from_tensors({"hashes": np.zeros(2, np.uint32)})
-    with pytest.raises(VectorsError, match="give one a word"):
+    with pytest.raises(VectorsError, match="give one for each word"):
         with_fitted_subwords(regular_table(), weights=np.ones(3, np.float32))
 
 

@@ -82,7 +82,7 @@ def test_no_frequent_word_is_an_error():
         ({"width": 0}, "width is 0"),
         ({"negative": 0}, "negative is 0"),
         ({"shortest": 5, "longest": 4}, "longest is 4"),
-        ({"split_at": "("}, "no regular expression"),
+        ({"split_at": "("}, "must be a regular expression"),
     ],
 )
 def test_settings_that_make_no_sense(values, message):
@@ -134,6 +134,6 @@ def test_the_command_trains_by_recipe_and_settings(tmp_path):
 
 @pytest.mark.parametrize("name", [path.stem for path in packaged("embeddings").glob("*.cfg")])
 def test_every_packaged_recipe_is_read(name):
-    from treesent.cli.vectors import _settings
+    from treesent.cli.vectors.train import read_settings
 
-    assert isinstance(_settings(name, []), TrainSettings)
+    assert isinstance(read_settings(name, []), TrainSettings)

@@ -42,7 +42,7 @@ def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(VectorsError, match=r"no config\.json"):
         read_transformer(tmp_path, ["a"])
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(VectorsError, match="holds no whole transformer"):
+    with pytest.raises(VectorsError, match="does not hold a complete transformer"):
         read_transformer(tmp_path, ["a"])
 
 

@@ -1,7 +1,7 @@
 """The command line, ``python -m treesent COMMAND``.
 
 Exit codes: 0 done; 1 an error, told on standard error; 2 a command line that makes no sense; 3 done, but some
-rows are among the rejects (``score``); 130 interrupted.
+rows are among the rejects (``score``); 129, 130 or 143 ended by SIGHUP, Ctrl-C or SIGTERM.
 """
 
 from importlib import import_module
@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from treesent.cli.signals import ended_by_signals
 from treesent.errors import TreesentError
 
 COMMANDS = (
@@ -22,6 +23,7 @@ COMMANDS = (
     "evaluate",
     "trees",
     "heads",
+    "silver",
     "vectors",
     "project",
     "sample",
@@ -34,7 +36,8 @@ class _Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with ended_by_signals():
+                return super().invoke(ctx)
         except TreesentError as error:
             typer.echo(f"treesent: error: {error}", err=True)
             raise typer.Exit(1) from None

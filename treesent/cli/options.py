@@ -33,12 +33,11 @@ def open_pipeline(model: str, threads: int, device: str) -> "Language":
     """
     import treesent
     from treesent.nn.device import choose_device
-    from treesent.pipeline.component import TreeSentiment
+    from treesent.pipeline.lookup import components_of
 
     place = choose_device(device)
     nlp = treesent.load(model)
-    for _, component in nlp.pipeline:
-        if isinstance(component, TreeSentiment):
-            component.to(place)
+    for component in components_of(nlp).values():
+        component.to(place)
     set_threads(threads)
     return nlp

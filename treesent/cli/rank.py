@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from treesent.cli.options import Device, Threads, set_threads
+from treesent.cli.options import Device, Overwrite, Threads, set_threads
+from treesent.files import check_outputs, replacing
 
 if TYPE_CHECKING:
     from treesent.models.language.ranking import Candidate, Ranked
 
 
 class By(StrEnum):
-    """What decides."""
+    """The quantity to rank by."""
 
     log_prob = "log-prob"
     perplexity = "perplexity"
 
 
 class Form(StrEnum):
-    """Kinds of tables that are written."""
+    """Table formats that can be written."""
 
     tsv = "tsv"
     jsonl = "jsonl"
@@ -37,44 +38,47 @@ def rank(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The folder of a language model.")],
     file: Annotated[
         str,
-        typer.Argument(help="Texts: .txt (one a line), .csv, .tsv, .jsonl, .parquet; - is stdin."),
+        typer.Argument(help="Texts: .txt (one per line), .csv, .tsv, .jsonl, .parquet; - is stdin."),
     ],
     output: Annotated[
         str,
         typer.Option("--output", "-o", metavar="OUT", help="The file to write, .tsv or .jsonl; - is stdout."),
     ] = "-",
-    prefix: Annotated[str, typer.Option(help="What stands before each text: FILE holds endings of it.")] = "",
+    prefix: Annotated[
+        str, typer.Option(help="The text before each row: FILE then holds its continuations.")
+    ] = "",
     by: Annotated[
-        By, typer.Option(help="The whole log-probability, or the perplexity per symbol.")
+        By, typer.Option(help="Rank by the log-probability of the whole text, or by perplexity per symbol.")
     ] = By.log_prob,
     form: Annotated[
-        Form | None, typer.Option("--format", help="Kind of OUT, whatever its suffix; stdout is tsv.")
+        Form | None, typer.Option("--format", help="Format of OUT, whatever its suffix; stdout is tsv.")
     ] = None,
     text_column: Annotated[str, typer.Option(help="The column of the texts.")] = "text",
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of texts scored together.")] = 64,
+    overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
     """Rank texts by how probable a language model finds them, the most probable first.
 
-    Columns: rank, line (where the text stands in FILE), log_prob (natural logarithm, the text's end
-    included), perplexity (per symbol), symbols, unknown (how many of them the model does not know), text. No
-    text is left out.
+    Columns: rank, line (the line of the text in FILE), log_prob (natural logarithm of its probability,
+    including its end), perplexity (per symbol), symbols, unknown (how many of them are not in the
+    vocabulary), text. Every text is ranked, empty ones included.
 
-    With --prefix, log_prob is that of the text given the prefix. A character model joins them as they are:
-    end the prefix with a space where one belongs there.
+    With --prefix, log_prob is conditional on the prefix. A character model joins prefix and text without a
+    space: end the prefix with one if needed.
     """
     from treesent.errors import DataError
     from treesent.models.language.inference import load_language_model
     from treesent.models.language.ranking import rank as order
 
     kind = _form(output, form)
-    if output != "-" and not Path(output).parent.is_dir():
-        raise DataError(f"{output}: no such folder: {Path(output).parent}; make it first")
+    if output != "-":
+        check_outputs([output], [model, None if file == "-" else file], overwrite)
     set_threads(threads)
     candidates = list(_candidates(file, text_column))
     if not candidates:
-        raise DataError(f"{file}: no text to rank; give one a line")
+        raise DataError(f"{file}: no text to rank; give one per line")
     rows = order(
         load_language_model(model, device),
         candidates,
@@ -88,20 +92,21 @@ def rank(
     if output == "-":
         typer.echo("".join(lines), nl=False)
     else:
-        partial = Path(f"{output}.partial")
-        partial.write_text("".join(lines), "utf-8", newline="")
-        partial.replace(output)
+        with replacing(output, "w", encoding="utf-8", newline="") as sink:
+            sink.writelines(lines)
 
 
 def _form(output: str, form: Form | None) -> str:
-    """Kind of the output."""
+    """The format of the output."""
     from treesent.errors import DataError
 
     if form is not None:
         return form.value
     suffix = "tsv" if output == "-" else Path(output).suffix.lstrip(".").lower()
     if suffix not in Form.__members__:
-        raise DataError(f"{output}: a ranking is written as .tsv or .jsonl; name it so, or give --format")
+        raise DataError(
+            f"{output}: a ranking is written as .tsv or .jsonl; use one of these suffixes, or give --format"
+        )
     return suffix
 
 
@@ -110,13 +115,13 @@ def _line(row: "Ranked", kind: str) -> str:
     values["log_prob"], values["perplexity"] = round(row.log_prob, 6), float(f"{row.perplexity:.6g}")
     if kind == "jsonl":
         return json.dumps(values, ensure_ascii=False) + "\n"
-    # A tab or a line end in a text would make more cells of it; jsonl keeps them.
+    # A tab or a line end in a text would split its cell; jsonl keeps them.
     cells = [str(values[name]) for name in COLUMNS[:-1]]
     return "\t".join([*cells, row.text.translate(str.maketrans("\t\r\n", "   "))]) + "\n"
 
 
 def _candidates(file: str, column: str) -> "Iterator[Candidate]":
-    """Read the texts; a row that cannot be read ends the run."""
+    """Read the texts; a bad row is an error."""
     from treesent.data.tables import read_rows, table_kind
     from treesent.errors import DataError
     from treesent.models.language.ranking import Candidate

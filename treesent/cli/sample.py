@@ -2,15 +2,19 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from treesent.cli.options import Device, Threads, set_threads
+from treesent.cli.options import Device, Overwrite, Threads, set_threads
+from treesent.files import check_outputs, replacing
+
+if TYPE_CHECKING:
+    from treesent.models.language.inference import Sample
 
 
 class Length(StrEnum):
-    """How a model says where a text ends."""
+    """How a model decides where a text ends."""
 
     by_end = "end"
     by_go_on = "go-on"
@@ -19,41 +23,52 @@ class Length(StrEnum):
 
 def sample(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The folder of a language model.")],
-    prompt: Annotated[str, typer.Option(help="What every text begins with.")] = "",
-    n: Annotated[int, typer.Option("-n", min=1, help="How many texts, all in one batch.")] = 8,
+    prompt: Annotated[str, typer.Option(help="The beginning of every text.")] = "",
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of texts, all drawn in one batch.")] = 8,
     temperature: Annotated[
-        float, typer.Option(min=0, help="Below 1 the probable gets more probable; 0 takes the most probable.")
+        float, typer.Option(min=0, help="Values below 1 sharpen the distribution; 0 is greedy.")
     ] = 1.0,
-    top_k: Annotated[int, typer.Option(min=0, help="Only the K most probable symbols; 0 for all.")] = 0,
+    top_k: Annotated[
+        int, typer.Option(min=0, help="Draw from the K most probable symbols only; 0 for all.")
+    ] = 0,
     top_p: Annotated[
-        float, typer.Option(min=0, max=1, help="Only the fewest symbols that have this probability together.")
+        float,
+        typer.Option(
+            min=0, max=1, help="Nucleus sampling: the smallest set of symbols with this total probability."
+        ),
     ] = 1.0,
     length: Annotated[
         Length | None,
-        typer.Option(help="How texts end: refuse a model that was trained to end them in another way."),
+        typer.Option(help="Require a model that was trained to end texts this way."),
     ] = None,
     max_length: Annotated[
-        int, typer.Option(min=1, help="Cut texts short after so many symbols, the prompt not counted.")
+        int, typer.Option(min=1, help="Cut texts after this many symbols, not counting the prompt.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal texts.")] = 0,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON object a line: text, symbols, ended.")
+        bool, typer.Option("--json", help="Write one JSON object per line: text, symbols, ended.")
     ] = False,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="The file to write; - is stdout.")
+    ] = "-",
+    overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
     """Draw texts from a language model, symbol by symbol.
 
-    How a text ends is learned in training (model.length): by a symbol, by a variable that says at each step
-    whether it goes on, or by a number of symbols that is drawn first. A text depends on the seed and its own
-    number alone: the first three of eight are those of -n 3.
+    Models end texts in one of three ways (model.length): with an end-of-text symbol, with a binary decision
+    at each step, or after a length that is drawn first. A text depends only on the seed and its own number:
+    -n 3 gives the first three texts of -n 8.
 
-    A text that was cut short ends with an ellipsis; line ends in a text are written as spaces (--json keeps
+    A text that was cut ends with an ellipsis; line breaks in a text are written as spaces (--json keeps
     them).
     """
     from treesent.models.language.inference import load_language_model
     from treesent.models.language.inference import sample as draw
 
+    if output != "-":
+        check_outputs([output], [model], overwrite)
     set_threads(threads)
     wanted = None if length is None else length.value.replace("-", "_")
     texts = draw(
@@ -66,9 +81,16 @@ def sample(
         max_length=max_length,
         seed=seed,
     )
-    for text in texts:
-        if as_json:
-            row = {"text": text.text, "symbols": text.symbols, "ended": text.ended}
-            typer.echo(json.dumps(row, ensure_ascii=False))
-        else:
-            typer.echo(" ".join(text.text.splitlines()) + ("" if text.ended else "…"))
+    lines = [_line(text, as_json) for text in texts]
+    if output == "-":
+        typer.echo("".join(lines), nl=False)
+    else:
+        with replacing(output, "w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+
+
+def _line(text: "Sample", as_json: bool) -> str:
+    if as_json:
+        row = {"text": text.text, "symbols": text.symbols, "ended": text.ended}
+        return json.dumps(row, ensure_ascii=False) + "\n"
+    return " ".join(text.text.splitlines()) + ("" if text.ended else "…") + "\n"

@@ -182,9 +182,10 @@ def align_file(file: str | Path, raw: str | Path, output: str, n_classes: int = 
     :param output: what to write, ``-`` for standard output.
     :param n_classes: labels run from 0 below this.
     """
+    from treesent.text.tokenizer import spacy_tokenizer
     from treesent.trees.align import align_treebank
 
-    aligned = align_treebank(file, raw, n_classes=n_classes)
+    aligned = align_treebank(file, raw, spacy_tokenizer(), n_classes)
     _write(aligned.trees, output)
     return aligned.counts
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from treesent.text.vocabulary import END, UNKNOWN, Vocabulary
+from treesent.text.vocabulary import EOS, UNK, Vocabulary
 
 Int64 = NDArray[np.int64]
 
@@ -35,7 +35,7 @@ class Encoded:
         :param backward: each from its last symbol to its first.
         """
         kind = np.min_scalar_type(len(vocabulary) - 1)
-        end, parts, characters = np.array([END], kind), [], []
+        end, parts, characters = np.array([EOS], kind), [], []
         for text in texts:
             symbols = vocabulary.encode(text).astype(kind)
             parts += [symbols[::-1] if backward else symbols, end]
@@ -50,7 +50,7 @@ class Encoded:
     @property
     def n_unknown(self) -> int:
         """Symbols that the vocabulary lacks."""
-        return int(np.count_nonzero(self.symbols == UNKNOWN))
+        return int(np.count_nonzero(self.symbols == UNK))
 
     def take(self, texts: Int64) -> Encoded:
         """Select texts, in the order given.
@@ -124,7 +124,7 @@ class Lanes:
         """
         place = self.places(window, lanes)
         # Before the first symbol of the stream stands an end.
-        found = np.where(place < 0, END, symbols[np.maximum(place, 0)]).astype(np.int64)
+        found = np.where(place < 0, EOS, symbols[np.maximum(place, 0)]).astype(np.int64)
         return found[:-1], found[1:]
 
     def places(self, window: int, lanes: Int64) -> Int64:

@@ -37,6 +37,19 @@ def is_dataset(name: str | Path) -> bool:
     return str(name).startswith("hf:") or Path(name).is_dir()
 
 
+def is_labelled(corpus: str) -> bool:
+    """Tell whether a corpus holds labelled texts, not bracketed trees.
+
+    :param corpus: a path, or ``hf:NAME``.
+    """
+    if is_dataset(corpus):
+        return True
+    try:
+        return table_kind(corpus) != "txt"
+    except DataError:
+        return False
+
+
 def open_dataset(name: str, split: str | None = None) -> Any:
     """Open a split of a dataset; nothing is read yet.
 

@@ -14,7 +14,7 @@ from treesent.vectors.table import VectorTable
 class WorkingVectors:
     """The rows of a table that corpora use, and vectors of the words it lacks.
 
-    :param table: where they come from.
+    :param table: the table they are from.
     :param used: their rows in the table. *Shape:* ``(n_known,)``.
     :param matrix: the table's rows, then those of unknown words. *Shape:* ``(n_known + n_extra, width)``.
     :param new_words: the unknown words of the first corpus, in the order of their vectors.

@@ -1,19 +1,18 @@
-"""From a recipe to a pipeline folder that ``spacy.load`` opens, or to the folder of another kind of model.
+"""From a recipe to a pipeline folder that ``spacy.load`` opens, or to the folder of another kind of model."""
 
-Each kind has a module: ``classifier``, ``parser``. ``kinds`` lists them, ``run`` is what they share.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from treesent.errors import RecipeError
-from treesent.files import recipe_path
-from treesent.models.registry import CLASSIFIER, kind_of
+from treesent.errors import OutputError
+from treesent.files import check_outputs, recipe_path
+from treesent.models.registry import FAMILIES
 from treesent.nn.device import choose_device
+from treesent.training.folder import RunFolder
 from treesent.training.processes import own_device, processes
 from treesent.training.recipe import read_recipe
-from treesent.training.run import Run, Trained, checkpoint_folder
+from treesent.training.run import Run, Trained
 
 __all__ = ["Trained", "train"]
 
@@ -33,32 +32,64 @@ def train(
 ) -> Trained:
     """Train a network and write it: a classifier as a spaCy pipeline, another kind in a folder of its own.
 
-    Under ``torchrun`` the processes share every batch, and the first of them writes.
+    Under ``torchrun`` the processes compute every batch together, and the first of them writes.
 
-    While it runs, ``OUTPUT.checkpoint`` holds what ``resume`` goes on with; the folder appears at ``OUTPUT``
-    when it is whole.
+    While it runs, ``OUTPUT.checkpoint`` holds what ``resume`` continues, and a lock that refuses a second training
+    of the same output. The folder appears at ``OUTPUT`` when it is complete.
 
     :param recipe: a ``.cfg``, or the name of a packaged one; see :mod:`treesent.training.recipe`.
-    :param output: the folder to write; one that is there already is replaced at the end, but for the
-        README.md in it.
+    :param output: the folder to write.
     :param overrides: values of the recipe by dotted key.
-    :param resume: go on with a run that was interrupted, to the same weights as if it had not been.
-    :param overwrite: drop the checkpoint of an interrupted run.
+    :param resume: continue an interrupted run; it ends with the weights of an uninterrupted one.
+    :param overwrite: replace the output, but for a README.md in it, and drop the checkpoint of an interrupted
+        run. A folder that holds other files than treesent writes is never replaced.
     :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-    :param log: a file for a JSON object a step.
+    :param log: a file for a JSON object per step.
     :param gradients: log the norm of each layer's gradient too.
-    :param report: called after each epoch with its figures.
+    :param report: called after each epoch with its line of the log.
     :param progress_bar: draw one on stderr.
-    :raises TreesentError: the recipe, its data or its vectors cannot be used, or the output is in the way.
+    :raises TreesentError: the recipe, its data or its vectors cannot be used, the output must not be replaced,
+        there is nothing to resume, or the training has diverged.
     """
-    settings = read_recipe(recipe_path(recipe), overrides)
-    kind = kind_of(settings.model)
-    kind.check(settings.model)
-    if settings.encoder is not None and kind is not CLASSIFIER:
-        raise RecipeError("[model.encoder] is given, but the model is no recurrent classifier; leave it out")
-    place, output = choose_device(own_device(device)), Path(output)
+    path = recipe_path(recipe)
+    settings = read_recipe(path, FAMILIES, overrides)
+    family, place = settings.family, choose_device(own_device(device))
+    files = ("README.md", *(pattern for each in FAMILIES for pattern in each.files))
+    folder, inputs = RunFolder(Path(output), files), [path, *_paths(settings.to_dict())]
     reports = {"log": log, "gradients": gradients, "report": report, "progress_bar": progress_bar}
     with processes(place) as team:
-        checkpoint = team.share(checkpoint_folder(output, resume, overwrite) if team.first else None)
-        assert checkpoint is not None
-        return kind.train(Run(settings, output, checkpoint, place, resume, team, reports))
+        if team.first:
+            folder.check(resume, overwrite, inputs)
+            _check_log(log, folder, inputs, resume or overwrite)
+        with folder.locked(resume, overwrite, inputs) if team.first else nullcontext():
+            team.broadcast(None)  # the others wait until the first one has the folder
+            run = Run(settings, folder, place, resume, team, reports)
+            data = family.task(settings, place)
+            model = family.build(settings, data, run.generator()).to(place)
+            progress = run.fit(model, data.task, data.signature)
+            scores: Any = None
+            if team.first:
+                scores = run.write(lambda made: family.write(settings, data, model, made, run.output.name))
+            return Trained(run.output, progress, team.broadcast(scores))
+
+
+def _check_log(log: str | Path | None, folder: RunFolder, inputs: list[Path], may_exist: bool) -> None:
+    check_outputs([log], inputs, overwrite=may_exist)
+    for taken in (folder.output, folder.path):
+        if log is not None and Path(log).resolve().is_relative_to(taken.resolve()):
+            raise OutputError(f"{log} lies in {taken}, which is replaced; put the log elsewhere")
+
+
+def _paths(values: Any) -> Iterator[Path]:
+    """All files and folders that a recipe names; the paths in it are absolute."""
+    if isinstance(values, Mapping):
+        values = values.values()
+    elif isinstance(values, str | Path):
+        path = Path(values)
+        if path.is_absolute() and path.exists():
+            yield path
+        return
+    elif not isinstance(values, list | tuple):
+        return
+    for value in values:
+        yield from _paths(value)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.nn.initial import glorot_blocks
+from treesent.nn.precision import at_least_float32
 
 
 class Memory(NamedTuple):
@@ -78,10 +79,10 @@ class Attention(nn.Module):
 
         :param query: *Shape:* ``(batch, n_queries, query)``
         :param memory: the result of :meth:`memory`.
-        :returns: the contexts, *Shape:* ``(batch, n_queries, width)``; and the weights in float32, which sum to
-            one over the words of a sentence and are zero at padding, *Shape:* ``(batch, n_queries, n_words)``
+        :returns: the contexts, *Shape:* ``(batch, n_queries, width)``; and the weights, at least in float32, which
+            sum to one over the words of a sentence and are zero at padding, *Shape:* ``(batch, n_queries, n_words)``
         """
-        scores = self.scores(query, memory.keys).float()
+        scores = at_least_float32(self.scores(query, memory.keys))
         weights = torch.softmax(scores.masked_fill(~memory.present[:, None], -torch.inf), 2)
         return torch.bmm(weights.to(memory.values.dtype), memory.values), weights
 

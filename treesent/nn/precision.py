@@ -1,4 +1,4 @@
-"""Whether autocast is on, and in which type its products are."""
+"""The floating point types of products, sums and losses."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def cast_for_autocast(tensor: Tensor) -> Tensor:
     """
     dtype = autocast_dtype(tensor.device)
     return tensor if dtype is None else tensor.to(dtype)
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Convert half precision to float32, for sums and exponentials; wider types stay as they are.
+
+    :param tensor: any.
+    """
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

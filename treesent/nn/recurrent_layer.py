@@ -45,7 +45,7 @@ class RecurrentLayer(nn.Module):
 
 
 def current_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of files that an earlier version wrote, where the cells of a layer were ``forth`` and ``back``.
+    """Rename the weights of an earlier version's files, which call the cells of a layer ``forth`` and ``back``.
 
     :param weights: by their name in the file.
     """

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from treesent.nn.cells import LSTM, Cell, State
 from treesent.nn.matmul import gradient, product
+from treesent.nn.precision import at_least_float32
 
 
 def run_window(
@@ -160,4 +161,4 @@ def _outer(outer: Tensor, rows: Tensor) -> Tensor:
     if rows.dtype == torch.float32:
         return gradient(outer, rows)
     found = torch.mm(outer.t(), rows)
-    return found.to(torch.promote_types(found.dtype, torch.float32))
+    return at_least_float32(found)

@@ -12,7 +12,9 @@ from treesent.models.parser.seq2seq import CLOSE, WORD, Seq2SeqParser
 from treesent.models.parser.trainer import ENCODER_DECODER_FILE
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.pooling import AttentionPool
+from treesent.pipeline.lookup import PRETRAINED, component_of
 from treesent.render.attention import AttentionMap
+from treesent.text.opening import load_pipeline
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from treesent.pipeline.predict import Predictor
     from treesent.text.docs import Sentences, Tokens
     from treesent.vectors.table import Lookup
-
-PRETRAINED = "en_treesent_sm"
 
 
 def attention_map(
@@ -40,14 +40,8 @@ def attention_map(
     folder = Path(model)
     if (folder / ENCODER_DECODER_FILE).is_file():
         return _of_folder(folder, text, PRETRAINED if vectors is None else vectors)
-    import treesent
-    from treesent.pipeline.component import TreeSentiment
-
-    nlp = treesent.load(model)
-    component = next((pipe for _, pipe in nlp.pipeline if isinstance(pipe, TreeSentiment)), None)
-    if component is None:
-        raise ModelError(f"the pipeline {str(model)!r} has no component treesent; name one that has")
-    predictor = component.predictor
+    nlp = load_pipeline(model)
+    predictor = component_of(nlp).predictor
     batch = predictor.read([nlp.make_doc(text)])
     words, lookup = _first(batch.tokens, batch.sentences, batch.lookup, text)
     parser = predictor.model.parser

@@ -18,22 +18,25 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from treesent.config import KEY
 from treesent.errors import ModelError
 from treesent.files import pipeline_path
+from treesent.metrics.aggregation import check_aggregate
 from treesent.models.classifier import folder as pipeline_io
-from treesent.models.classifier.architectures import KEY, attach, build_network, network_model
 from treesent.models.classifier.folder import SentimentModel
+from treesent.models.classifier.networks import build_network
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline import gold
 from treesent.pipeline import record as store
+from treesent.pipeline.architectures import attach, network_model
+from treesent.pipeline.extensions import register_extensions
+from treesent.pipeline.lookup import FACTORY, PRETRAINED
 from treesent.pipeline.predict import Prediction, Predictor
-from treesent.pipeline.sentiment import check_aggregate, register_extensions
 from treesent.pipeline.tree_sources import check_trees
 from treesent.text.runs import keep_long_runs
 from treesent.types import Float32
 from treesent.vectors.table import VectorTable
 
-PRETRAINED = "en_treesent_sm"
 FOLDER = "treesent"
 
 
@@ -41,7 +44,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
     """Scores every constituent of every sentence of a Doc.
 
     What it leaves on the Doc is read through ``doc._.sentiment`` and its kin, see
-    :mod:`treesent.pipeline.sentiment`.
+    :mod:`treesent.pipeline.extensions`.
     """
 
     def __init__(
@@ -317,7 +320,7 @@ def _one_thread() -> None:
 
 
 @Language.factory(
-    "treesent",
+    FACTORY,
     assigns=["doc._.sentiment", "doc._.sentiments", "span._.sentiment", "span._.tree", "token._.sentiment"],
     default_config={
         "model": None,
@@ -351,28 +354,3 @@ def make_treesent(
 def make_scorer() -> Callable[..., dict[str, Any]]:
     """What ``@scorers = "treesent.scorer.v1"`` stands for."""
     return gold.score
-
-
-def write_pipeline(
-    folder: str | Path,
-    model: SentimentModel,
-    *,
-    lang: str = "en",
-    aggregate: str = "mean",
-    meta: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a spaCy pipeline of a tokeniser and this component, which ``spacy.load`` opens.
-
-    :param folder: where to.
-    :param model: what the component scores with.
-    :param lang: the language, for its tokeniser.
-    :param aggregate: how sentences make a text's sentiment.
-    :param meta: entries for ``meta.json``: ``name``, ``version``, ``description``, ``license``.
-    """
-    import spacy
-
-    nlp = spacy.blank(lang, meta=dict(meta or {}))
-    nlp.add_pipe("treesent", config={"pretrained": None, "aggregate": aggregate})
-    component: Any = nlp.get_pipe("treesent")
-    component.trained = model
-    nlp.to_disk(folder)

@@ -1,36 +1,36 @@
 """Measure a pipeline on bracketed trees or on a table of texts and labels."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from treesent.data.batches import Corpus
 from treesent.data.labelled import read_labelled
 from treesent.data.sst import read_treebank
-from treesent.errors import DataError, ModelError
+from treesent.data.texts import is_labelled
+from treesent.errors import DataError
 from treesent.metrics.accuracy import Scores, score
 from treesent.models.classifier.evaluation import evaluate_trees
-from treesent.pipeline.tree_sources import check_trees
-from treesent.training.recipe import is_labelled
+from treesent.pipeline.lookup import component_of, components_of
+from treesent.pipeline.tree_sources import Trees, check_trees
 from treesent.trees.brackets import unescape
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from treesent.pipeline.component import TreeSentiment
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """How well a pipeline does; figures are in percent.
+    """How well a pipeline does; metrics are in percent.
 
     :param root: of whole trees, or whole texts.
-    :param nodes: of all labelled nodes; None where only roots have labels.
+    :param nodes: of all labelled nodes; None if only roots have labels.
     :param labels: names of the classes.
     :param n_empty: rows of a table left out because they had no text; None for trees.
     """
@@ -113,33 +113,23 @@ def evaluate_table(
     return Evaluation(root, None, model.labels, n_empty)
 
 
-def component_of(nlp: "Language") -> "TreeSentiment":
-    """Find the component ``treesent`` of a pipeline.
-
-    :param nlp: the pipeline.
-    :raises ModelError: it has none.
-    """
-    for name, factory in nlp.pipe_factories.items():
-        if factory == "treesent":
-            component: Any = nlp.get_pipe(name)
-            return cast("TreeSentiment", component)
-    raise ModelError(
-        f"the pipeline has no component treesent, only {nlp.pipe_names}; add it with nlp.add_pipe"
-    )
-
-
 def _evaluate_words(nlp: "Language", corpus: Corpus, trees: str, batch_size: int) -> Evaluation:
-    """Score the words of trees with trees from elsewhere, a sentence each."""
+    """Score the words of trees, a sentence each, with trees from another source."""
     component = component_of(nlp)
-    predictor = component.predictor
-    before, predictor.trees = predictor.trees, check_trees(trees)
-    try:
-        docs = nlp.pipe(_docs(nlp, corpus), batch_size=batch_size)
-        probs, kept = _document_probs(docs, len(component.labels))
-    finally:
-        predictor.trees = before
+    scored = _scored(nlp, _docs(nlp, corpus), check_trees(trees), batch_size)
+    probs, kept = _document_probs(scored, len(component.labels))
     root = score(probs[kept], corpus.label[corpus.roots][kept], component.trained.polarity)
     return Evaluation(root, None, component.labels)
+
+
+def _scored(nlp: "Language", docs: "Iterable[Doc]", trees: Trees, batch_size: int) -> "Iterator[Doc]":
+    """Run the components up to ``treesent``, which takes its trees from the source given."""
+    name, component = next(iter(components_of(nlp).items()))
+    with nlp.select_pipes(disable=nlp.pipe_names[nlp.pipe_names.index(name) :]):
+        parsed = iter(nlp.pipe(docs, batch_size=batch_size))
+        while batch := list(islice(parsed, batch_size)):
+            component.set_annotations(batch, component.predictor.predict(batch, trees))
+            yield from batch
 
 
 def _docs(nlp: "Language", corpus: Corpus) -> "Iterable[Doc]":

@@ -24,8 +24,8 @@ from treesent.vectors.table import Lookup
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-    from treesent.models.classifier.architectures import NetworkShim
     from treesent.models.classifier.folder import SentimentModel
+    from treesent.pipeline.architectures import NetworkShim
 
 # About 256 sentences: larger batches spend their time on page faults.
 CHUNK = 6000
@@ -63,26 +63,28 @@ class Predictor:
         sentences = Sentences.of(tokens, starts)
         return Batch(docs, tokens, starts, sentences, self.rows.find(tokens, sentences.token))
 
-    def predict(self, docs: Sequence["Doc"]) -> list[Prediction]:
-        """Score Docs without changing them."""
+    def predict(self, docs: Sequence["Doc"], trees: Trees | None = None) -> list[Prediction]:
+        """Score Docs without changing them.
+
+        :param docs: the Docs.
+        :param trees: the source of their trees, if not the predictor's own.
+        """
+        trees = self.trees if trees is None else trees
         by_source: dict[Source, list[int]] = {}
         for place, doc in enumerate(docs):
-            source = source_of(doc, self.trees, self.model.parsed)
+            source = source_of(doc, trees, self.model.parsed)
             by_source.setdefault(source, []).append(place)
         found: dict[int, Prediction] = {}
         for source, places in by_source.items():
             batch = self.read([docs[place] for place in places])
+            longest = batch.sentences.lengths.max(initial=0)
+            if source == "right-branching" and trees == "auto" and longest > 2:
+                self._warn()
             found.update(zip(places, self.score(batch, source), strict=True))
         return [found[place] for place in range(len(docs))]
 
     def score(self, batch: Batch, source: Source) -> list[Prediction]:
         """Score Docs whose trees come from one source."""
-        if (
-            source == "right-branching"
-            and self.trees == "auto"
-            and batch.sentences.lengths.max(initial=0) > 2
-        ):
-            self._warn()
         structure = structure_of(batch, source, self.model)
         probs = self.probabilities(structure, batch.lookup)
         return self._annotate(batch, structure, probs)

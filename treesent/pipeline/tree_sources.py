@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from treesent.errors import ModelError, TreesentError
+from treesent.text import benepar
 from treesent.text.docs import Sentences, Tokens
-from treesent.trees import constituency, dependency
+from treesent.trees import dependency
 from treesent.trees.structure import Structure
 from treesent.types import Bool
 from treesent.vectors.table import Lookup
@@ -48,12 +49,12 @@ def source_of(doc: "Doc", trees: "Trees", parser: "Source | None") -> "Source":
     :raises TreesentError: where the Doc lacks what the config asks for.
     """
     if trees == "auto":
-        if constituency.has_constituents(doc):
+        if benepar.has_constituents(doc):
             return "constituency"
         if doc.has_annotation("DEP"):
             return "dependency"
         return parser or "right-branching"
-    if trees == "constituency" and len(doc) and not constituency.has_constituents(doc):
+    if trees == "constituency" and len(doc) and not benepar.has_constituents(doc):
         raise TreesentError("trees = 'constituency' needs benepar before treesent; or say trees = 'auto'")
     if trees == "dependency" and len(doc) and not doc.has_annotation("DEP"):
         raise TreesentError(
@@ -97,7 +98,7 @@ def structure_of(batch: Batch, source: "Source", model: "SentimentModel | None")
         words = ~batch.tokens.is_space
         return dependency.from_heads(batch.tokens.head, sentences.begin, sentences.end, words)
     if source == "constituency":
-        return constituency.from_spans(_spans(batch))
+        return benepar.from_spans(_spans(batch))
     assert model is not None
     return _parsed(batch, model)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from treesent.errors import ModelError
+from treesent.pipeline.lookup import PRETRAINED, components_of
 from treesent.pipeline.tree_sources import CHAIN_WARNING, Batch, Trees, check_trees, source_of, structure_of
 from treesent.text.docs import Sentences, Tokens
 from treesent.text.sentences import SentenceSplitter
@@ -46,11 +47,11 @@ def grow_trees(
     :raises TreesentError: if the pipeline lacks what ``trees`` asks for.
     """
     check_trees(trees)
-    component = _component(nlp)
+    components = components_of(nlp)
+    component = next(iter(components.values()), None)
     split = SentenceSplitter()
-    names = [name for name, pipe in nlp.pipeline if pipe is component]
     texts = iter(texts)
-    with nlp.select_pipes(disable=names):
+    with nlp.select_pipes(disable=list(components)):
         while batch := list(islice(texts, batch_size)):
             docs = [nlp.make_doc(text) for text in batch]
             if whole:
@@ -70,7 +71,7 @@ def open_pipeline(name: str | None, trees: Trees = "auto") -> Language:
     """
     import spacy
 
-    import treesent
+    from treesent.text.opening import load_pipeline
 
     if name is None:
         if trees == "right-branching":
@@ -79,15 +80,8 @@ def open_pipeline(name: str | None, trees: Trees = "auto") -> Language:
             raise ModelError(
                 f"{trees} trees need a pipeline that parses: name one (--model en_core_web_sm, say)"
             )
-        return treesent.load()
-    return treesent.load(name)
-
-
-def _component(nlp: Language) -> TreeSentiment | None:
-    """Give the pipeline's component treesent, if it has one."""
-    from treesent.pipeline.component import TreeSentiment
-
-    return next((pipe for _, pipe in nlp.pipeline if isinstance(pipe, TreeSentiment)), None)
+        return load_pipeline(PRETRAINED)
+    return load_pipeline(name)
 
 
 def _grow(

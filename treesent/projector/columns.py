@@ -16,7 +16,7 @@ from treesent.projector.points import Column
 from treesent.types import Float32
 
 CATEGORIES = 40
-"""More distinct values than these are no categories that an eye can tell apart; the rarest become "other"."""
+"""The eye cannot tell more categories than these apart; the rarest become "other"."""
 
 
 def frequency(n_points: int) -> Column:
@@ -114,10 +114,10 @@ def read_columns(path: str | Path, names: Sequence[str], key: str | None = None)
 
 
 def column(name: str, values: Sequence[Any]) -> Column:
-    """Make a column of raw values: numbers where all are numbers, categories otherwise.
+    """Make a column of raw values: numbers if all are numbers, categories otherwise.
 
     :param name: as the page shows it.
-    :param values: None or an empty text where there is none.
+    :param values: the values; None or an empty text for none.
     """
     numbers = [_number(value) for value in values]
     if all(number is not None for number in numbers):
@@ -143,7 +143,7 @@ def _short(name: str) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    """NaN for no value, None for what is no number."""
+    """Read a number: NaN for no value, None for a value that is not a number."""
     if value is None or value == "":
         return math.nan
     try:

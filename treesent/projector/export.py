@@ -19,7 +19,7 @@ def write_tensorboard(points: Points, folder: str | Path) -> Path:
     Open them with ``tensorboard --logdir FOLDER``, or load the two tables at projector.tensorflow.org.
 
     :param points: what to write; a second table's vectors are left out.
-    :param folder: made where it is missing.
+    :param folder: it is made if it is missing.
     :returns: the folder.
     """
     out = Path(folder)

@@ -1,7 +1,6 @@
 """From vectors, or from a text and a model, to a map: the steps in order."""
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,13 +8,15 @@ from typing import Literal
 import numpy as np
 
 from treesent.errors import ModelError, VectorsError
-from treesent.files import check_output_folder, check_outputs, pipeline_path, replacing
+from treesent.files import check_output_folder, check_outputs, replacing
 from treesent.projector.columns import clusters, frequency, movement, read_columns, sentiment
 from treesent.projector.compare import compare
 from treesent.projector.export import TENSORBOARD, write_parquet, write_tensorboard
 from treesent.projector.layouts import lay_out
 from treesent.projector.page import render
 from treesent.projector.points import MOST, Points
+from treesent.vectors.health import merged_problem
+from treesent.vectors.open import open_vectors
 from treesent.vectors.table import VectorTable
 
 Format = Literal["html", "tensorboard", "parquet"]
@@ -82,10 +83,10 @@ def project(
     :raises MissingExtraError: t-SNE or UMAP without the extra ``viz``.
     """
     if after is None:
-        table = open_table(vectors, options.most, options.trust_pickle).most_frequent(options.most)
+        table = _open(vectors, options, tell, options.most).most_frequent(options.most)
         words = Points(tuple(table.words), table.dense())
     else:
-        words = compare(*(open_table(t, None, options.trust_pickle) for t in (vectors, after)), options.most)
+        words = compare(*(_open(table, options, tell) for table in (vectors, after)), options.most)
     names = words.names
     tell(f"{len(names):,} words, {words.matrix.shape[1]} dimensions")
     words = words.with_columns(frequency(len(names)))
@@ -112,10 +113,10 @@ def project_phrases(
     :param tell: hears what is going on.
     :returns: ``output``.
     """
-    from treesent import load
     from treesent.projector.phrases import phrases, read_texts
+    from treesent.text.opening import load_pipeline
 
-    found = phrases(load(model), read_texts(texts), options.most)
+    found = phrases(load_pipeline(model), read_texts(texts), options.most)
     tell(f"{len(found.names):,} phrases, {found.matrix.shape[1]} dimensions")
     source = f"Every phrase of {Path(texts).name} by the hidden state of {Path(model).name}."
     return write(found, output, Path(texts).stem, source, options, tell)
@@ -178,37 +179,22 @@ def check_output(
         check_outputs([output], inputs, overwrite)
 
 
-def open_table(
-    vectors: VectorTable | str | Path, most: int | None = None, trust_pickle: bool = False
+def _open(
+    vectors: VectorTable | str | Path, options: MapOptions, tell: Tell, most: int | None = None
 ) -> VectorTable:
-    """Return the table that a path names.
-
-    :param vectors: a table, a file of any known format, or a trained pipeline (its folder, or the name of a
-        packaged one), whose vectors are meant.
-    :param most: read no more than the first so many words of a file.
-    :param trust_pickle: open gensim's own files, which are pickles.
-    :raises VectorsError: where it cannot be read.
-    """
-    if isinstance(vectors, VectorTable):
-        return vectors
-    from treesent.vectors.formats import read_vectors
-
-    path = Path(vectors)
-    if not path.exists():
-        # A packaged pipeline by name; read_vectors knows all other names, or says what is wrong.
-        with suppress(ModelError):
-            path = pipeline_path(vectors)
-    inside = path / "treesent" / "vectors"
-    return read_vectors(inside if inside.is_dir() else path, most_frequent=most, trust_pickle=trust_pickle)
+    table = open_vectors(vectors, judge=False, most_frequent=most, trust_pickle=options.trust_pickle)
+    if (problem := merged_problem(table)) is not None:
+        tell(f"{vectors}: {problem}")
+    return table
 
 
 def _with_sentiment(points: Points, model: str, tell: Tell) -> Points:
     if model == "none":
         return points
-    from treesent import load
+    from treesent.text.opening import load_pipeline
 
     try:
-        nlp = load("en_treesent_sm" if model == "auto" else model)
+        nlp = load_pipeline("en_treesent_sm" if model == "auto" else model)
     except ModelError:
         if model != "auto":
             raise

@@ -85,7 +85,7 @@ def render(points: Points, layouts: Sequence[Layout], title: str, source: str = 
 
 
 def label_order(points: Points) -> npt.NDArray[np.int64]:
-    """Return the order in which points are named where not all names fit.
+    """Return the order in which points are labelled if not all labels fit.
 
     As they come, but the commonest function words (the, and, of) after some thousand others, since they say
     little about a place, and names without letters at the end.

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from treesent.data.tables import read_rows
-from treesent.errors import DataError, ModelError
+from treesent.errors import DataError
 from treesent.pipeline import record as store
+from treesent.pipeline.lookup import component_of
 from treesent.pipeline.record import Record
 from treesent.projector.points import MOST, Column, Points
 from treesent.trees.forest import Forest
@@ -49,7 +50,7 @@ def phrases(nlp: "Language", texts: Iterable[str], most: int = 20_000) -> Points
     :raises ModelError: a pipeline without the component.
     :raises VectorsError: texts with fewer than three phrases.
     """
-    predictor = _predictor(nlp)
+    predictor = component_of(nlp).predictor
     place: dict[str, int] = {}
     names: list[str] = []
     counts: list[int] = []
@@ -148,14 +149,3 @@ def _points(
         columns = columns[1:]
     matrix = np.array(states, np.float32).reshape(len(names), -1)[order]
     return Points(tuple(names[i] for i in order), matrix, tuple(columns), kind="phrases")
-
-
-def _predictor(nlp: Any) -> "Predictor":
-    for name, component in nlp.pipeline:
-        if nlp.get_pipe_meta(name).factory == "treesent":
-            found: Predictor = component.predictor
-            return found
-    raise ModelError(
-        f"the pipeline has no component 'treesent', only {nlp.pipe_names}: "
-        "add it with nlp.add_pipe('treesent')"
-    )

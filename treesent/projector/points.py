@@ -18,8 +18,7 @@ class Column:
     """A number or a category of each point, to colour the map by.
 
     :param name: as the page shows it.
-    :param values: a number each, NaN where there is none; or the place in ``categories``, -1 where there is
-        none. *Shape:* ``(n_points,)``
+    :param values: a number each, NaN for none; or the index in ``categories``, -1 for none. *Shape:* ``(n_points,)``
     :param categories: the names of the categories; empty for numbers.
     :param scale: how numbers are spread over colours: ``diverging`` is symmetric about zero.
     """
@@ -30,7 +29,7 @@ class Column:
     scale: Scale = "linear"
 
     def at(self, i: int) -> float | str | None:
-        """Return the value of one point, None where there is none."""
+        """Return the value of one point, None if it has none."""
         value = self.values[i]
         if self.categories:
             return self.categories[int(value)] if value >= 0 else None

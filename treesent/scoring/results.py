@@ -1,12 +1,13 @@
 """From a scored Doc to the columns of its row."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from treesent.errors import DataError, ModelError
+from treesent.errors import DataError
 from treesent.pipeline import record as store
+from treesent.pipeline.lookup import component_of
 from treesent.pipeline.record import Record
 from treesent.scoring.options import Nodes
 
@@ -75,13 +76,7 @@ def class_names(nlp: "Language") -> tuple[str, ...]:
 
     :raises ModelError: the pipeline has none.
     """
-    for name, pipe in nlp.pipeline:
-        if nlp.get_pipe_meta(name).factory == "treesent":
-            return tuple(cast(Any, pipe).labels)
-    raise ModelError(
-        f"the pipeline {nlp.meta.get('name')!r} has no component 'treesent' (it has {nlp.pipe_names}); "
-        'add it: nlp.add_pipe("treesent")'
-    )
+    return component_of(nlp).labels
 
 
 def sentences(doc: "Doc", *, phrases: bool) -> list[dict[str, Any]]:

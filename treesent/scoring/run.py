@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from treesent import __version__
 from treesent.data.tables import Row, Rows, read_rows
 from treesent.errors import DataError
 from treesent.files import replacing, replacing_path
@@ -21,6 +20,7 @@ from treesent.scoring.rendering import reject_line
 from treesent.scoring.results import Columns, class_names
 from treesent.scoring.spool import Part, Spool
 from treesent.scoring.writing import Scored, Writer
+from treesent.version import __version__
 
 if TYPE_CHECKING:
     from spacy.language import Language

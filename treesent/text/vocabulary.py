@@ -14,7 +14,7 @@ from treesent.errors import DataError
 
 Int64 = NDArray[np.int64]
 Unit = Literal["character", "word"]
-END, UNKNOWN = 0, 1
+EOS, UNK = 0, 1
 """The symbol after a text, which stands before the first one too, and that for what is in no vocabulary."""
 SPECIAL = ("", "\ufffd")
 """How the two are written."""
@@ -34,7 +34,7 @@ def split(text: str, unit: Unit, lowercase: bool = False) -> str | list[str]:
 
 
 class Vocabulary:
-    """Symbols by number, the most frequent first after :data:`END` and :data:`UNKNOWN`.
+    """Symbols by number, the most frequent first after :data:`EOS` and :data:`UNK`.
 
     :param unit: ``character`` or ``word``; punctuation marks and the parts of a contraction (``do n't``) are
         words, as in treebanks.
@@ -90,14 +90,14 @@ class Vocabulary:
         """
         parts = split(text, self.unit, self.lowercase)
         if not isinstance(parts, str):
-            return np.array([self._number.get(word, UNKNOWN) for word in parts], np.int64)
+            return np.array([self._number.get(word, UNK) for word in parts], np.int64)
         # Lone surrogates, which no file holds, are characters in no vocabulary.
         codes = np.frombuffer(parts.encode("utf-32-le", "surrogatepass"), np.uint32)
         if not len(self._codes):
-            return np.full(len(codes), UNKNOWN, np.int64)
+            return np.full(len(codes), UNK, np.int64)
         place = np.searchsorted(self._codes, codes, sorter=self._order)
         found = self._order[np.minimum(place, len(self._codes) - 1)]
-        return np.where(self._codes[found] == codes, found + len(SPECIAL), UNKNOWN)
+        return np.where(self._codes[found] == codes, found + len(SPECIAL), UNK)
 
     def decode(self, numbers: Iterable[int]) -> str:
         """Give the text up to the first end.
@@ -106,7 +106,7 @@ class Vocabulary:
         """
         symbols = []
         for number in numbers:
-            if number == END:
+            if number == EOS:
                 break
             symbols.append(self.symbols[number])
         return ("" if self.unit == "character" else " ").join(symbols)

@@ -1,4 +1,4 @@
-"""A running average of the weights, which on small data does better than the last weights."""
+"""A running average of the weights, which generalises better than the last weights on small data."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +11,15 @@ class WeightAverage:
     """Exponential moving average of a model's trained weights (Polyak and Juditsky 1992).
 
     The decay grows to its final value as ``(1 + steps) / (10 + steps)``, so that the first average is not
-    dominated by the random start. A table of tuned vectors is left out: averaging it would touch every row in
-    every step.
+    dominated by the random start. Tuned vectors are not averaged: that would touch every row of the table
+    in every step.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         """Start from the model's weights.
 
         :param model: whose weights are averaged.
-        :param decay: share of the old average that a step keeps; 0 for no averaging.
+        :param decay: weight of the old average in each update, in [0, 1); 0 turns averaging off.
         """
         tables = {id(m.table) for m in model.modules() if getattr(m, "tune", False)}
         named = dict(model.named_parameters()).items()
@@ -29,7 +29,7 @@ class WeightAverage:
         self._average = [weight.clone() for weight in self._weights]
 
     def update(self, step: int) -> None:
-        """Take the weights of a step in.
+        """Update the average with the weights after a step.
 
         :param step: from 0.
         """
@@ -39,7 +39,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Give the model its averaged weights for a while."""
+        """Give the model its averaged weights until the context ends."""
         kept = [weight.clone() for weight in self._weights]
         self._copy(self._average, self._weights)
         try:
@@ -47,12 +47,12 @@ class WeightAverage:
         finally:
             self._copy(kept, self._weights)
 
-    def state(self) -> dict[str, Tensor]:
-        """Give the averages by the names of the weights."""
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the averages by the names of the weights."""
         return dict(zip(self.names, self._average, strict=True))
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Put back what :meth:`state` gave.
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restore what :meth:`state_dict` returned.
 
         :param state: one tensor for each weight.
         """

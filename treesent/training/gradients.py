@@ -11,27 +11,27 @@ _STACKED = re.compile(r"_l(\d+)(?:_reverse)?$")  # torch's own recurrent layers:
 
 @runtime_checkable
 class RecordsSteps(Protocol):
-    """A recurrent network that can tell how its gradient fades over time.
+    """A recurrent network that can report how its gradient vanishes over time (Pascanu et al. 2013).
 
-    A network of which this is so has the flag and the method; the loop sets the flag where gradients are
-    logged, and asks after each backward pass.
+    Such a network has the flag and the method. The loop sets the flag if gradients are logged, and calls the
+    method after each backward pass.
     """
 
     record_steps: bool
     """Whether to keep what :meth:`step_gradient_norms` needs."""
 
     def step_gradient_norms(self) -> Tensor:
-        """Norms of the loss's gradient by the state at each step of the last batch, the first step first.
+        """Norms of the loss's gradient with respect to the hidden state at each step of the last batch.
 
         *Shape:* ``(steps,)``.
         """
 
 
 def layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Sort a network's parameters by layer, in the network's own order.
+    """Group a network's parameters by layer, in the network's own order.
 
-    A layer is the module that owns the parameters; each level of torch's stacked recurrent networks is one,
-    and the network's own parameters are the softmax layer.
+    A layer is the module that owns the parameters. Each layer of torch's stacked recurrent networks is a layer
+    of its own, and the network's own parameters are the softmax layer.
 
     :param model: the network.
     """
@@ -48,7 +48,7 @@ def layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 
 def layer_norms(by_layer: dict[str, list[nn.Parameter]]) -> Tensor:
-    """Give the norm of each layer's gradient, on the device; zero where a layer has none.
+    """Return the norm of each layer's gradient, on the device; zero if a layer has none.
 
     :param by_layer: made by :func:`layers`.
     :returns: in the order of the layers. *Shape:* ``(n_layers,)``.

@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from treesent.training.rowwise import RowOptimizer
 
 if TYPE_CHECKING:
-    from treesent.training.recipe import OptimizerConfig, ScheduleConfig
+    from treesent.training.sections import OptimizerConfig, ScheduleConfig
 
 
 def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.optim.Optimizer]:
-    """Make the optimisers of a model: one for the network, one for tuned vectors where there are any.
+    """Make the optimisers of a model: one for the network, and one for tuned vectors if there are any.
 
-    Tuned vectors have sparse gradients and are updated row by row: only rows of words in the batch change,
-    and cost time. Weight decay does not touch them, since it would have to touch every row.
+    Tuned vectors have sparse gradients and are updated row by row: a step changes, and costs time for, only the
+    rows of words in the batch. Weight decay does not apply to them, since it would change every row.
 
-    :param model: parameters whose module has ``tune`` set are the vectors; a module with a ``learn_rate`` has
-        that share of the network's.
-    :param config: kind and numbers.
+    :param model: parameters of modules with ``tune`` set are the vectors; a module's ``learn_rate`` multiplies
+        the learning rate of its parameters.
+    :param config: the optimiser and its hyperparameters.
     """
     tables = {
         id(parameter)
@@ -29,7 +29,7 @@ def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.
         if getattr(module, "tune", False)
         for parameter in module.parameters(recurse=False)
     }
-    shares: dict[int, float] = {
+    factors: dict[int, float] = {
         id(parameter): getattr(module, "learn_rate", 1.0)
         for module in model.modules()
         if hasattr(module, "learn_rate")
@@ -41,7 +41,7 @@ def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.
         if parameter.requires_grad and id(parameter) in tables:
             sparse.append(parameter)
         elif parameter.requires_grad:
-            groups.setdefault(shares.get(id(parameter), 1.0), []).append(parameter)
+            groups.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
     optimizers = [_dense(groups, config)]
     if sparse:
         optimizers.append(_sparse(sparse, config))
@@ -53,7 +53,7 @@ def build_optimizers(model: nn.Module, config: "OptimizerConfig") -> list[torch.
 
 def _dense(groups: dict[float, list[nn.Parameter]], config: "OptimizerConfig") -> torch.optim.Optimizer:
     rate, decay = config.learn_rate, config.weight_decay
-    parameters = [{"params": group, "lr": share * rate} for share, group in groups.items()]
+    parameters = [{"params": group, "lr": factor * rate} for factor, group in groups.items()]
     kinds = {p.device.type for group in groups.values() for p in group}
     fused = kinds <= {"cpu", "cuda"}
     if config.kind == "adamw":
@@ -71,12 +71,12 @@ def _sparse(parameters: list[nn.Parameter], config: "OptimizerConfig") -> torch.
 
 
 def clip(parameters: Iterable[nn.Parameter], norm: float, value: float) -> Tensor:
-    """Clip gradients in place, dense and sparse alike, first by value and then by their common norm.
+    """Clip gradients in place, dense and sparse ones, first by value and then by their global norm.
 
     :param parameters: those with gradients.
-    :param norm: the largest norm of all gradients together; 0 for no limit (Pascanu et al. 2013, 3.2).
-    :param value: the largest absolute value of one number; 0 for no limit.
-    :returns: the norm before clipping by it; it stays on the device. *Shape:* ``()``.
+    :param norm: the largest global norm (Pascanu et al. 2013, section 3.2); 0 turns it off.
+    :param value: the largest absolute value of one element; 0 turns it off.
+    :returns: the global norm before it was clipped, on the device. *Shape:* ``()``.
     """
     gradients = []
     for parameter in parameters:
@@ -97,10 +97,10 @@ def clip(parameters: Iterable[nn.Parameter], norm: float, value: float) -> Tenso
 
 
 def set_rate(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> None:
-    """Set the learning rates to a share of what they started from.
+    """Set the learning rates of a step.
 
     :param optimizers: made by :func:`build_optimizers`.
-    :param factor: the schedule's, see :func:`rate_factor`.
+    :param factor: what the base rates are multiplied by, see :func:`rate_factor`.
     """
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -108,12 +108,13 @@ def set_rate(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> None
 
 
 def rate_factor(config: "ScheduleConfig", step: int, steps_per_epoch: int, max_epochs: int) -> float:
-    """Give the share of the learning rate that a step uses; it depends on nothing but the step's number.
+    """Return the factor of the learning rate at a step; of a run it depends on the step's number alone.
 
-    :param config: kind and numbers.
+    :param config: the schedule, with linear warm-up.
     :param step: from 0.
-    :param steps_per_epoch: batches an epoch.
-    :param max_epochs: epochs of the whole run, where linear and cosine schedules end.
+    :param steps_per_epoch: batches per epoch.
+    :param max_epochs: epochs of the whole run, when linear and cosine schedules reach their floor.
+    :returns: in [0, 1].
     """
     if step < config.warmup:
         return (step + 1) / (config.warmup + 1)
@@ -123,15 +124,15 @@ def rate_factor(config: "ScheduleConfig", step: int, steps_per_epoch: int, max_e
         return float(config.decay ** (step // steps_per_epoch))
     total = steps_per_epoch * max_epochs
     done = min(1.0, (step - config.warmup) / max(1, total - config.warmup))
-    share = 1 - done if config.kind == "linear" else (1 + math.cos(math.pi * done)) / 2
-    return config.floor + (1 - config.floor) * share
+    left = 1 - done if config.kind == "linear" else (1 + math.cos(math.pi * done)) / 2
+    return config.floor + (1 - config.floor) * left
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split an optimiser's state into tensors and plain values, so that neither needs pickle.
+    """Split an optimiser's state into tensors and plain values, so that neither has to be pickled.
 
-    :param optimizer: any of torch's.
-    :returns: tensors by ``PARAMETER.NAME``, and the rest under the same names.
+    :param optimizer: any torch optimiser.
+    :returns: tensors by ``PARAMETER.NAME``, and the plain values by names of the same form.
     """
     tensors: dict[str, Tensor] = {}
     values: dict[str, Any] = {}
@@ -147,11 +148,11 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor]
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], values: dict[str, Any]
 ) -> None:
-    """Put back what :func:`optimizer_state` gave.
+    """Restore what :func:`optimizer_state` returned.
 
-    :param optimizer: made with the same settings over the same parameters.
-    :param tensors: its tensors.
-    :param values: its plain values.
+    :param optimizer: made for the same parameters.
+    :param tensors: the tensors of its state.
+    :param values: the plain values of its state.
     """
     state: dict[int, dict[str, Any]] = {}
     for key, value in {**tensors, **values}.items():

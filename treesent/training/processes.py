@@ -1,4 +1,4 @@
-"""Several processes that train one network: each learns from a share of every batch (``torchrun``)."""
+"""Data-parallel training: each of several processes computes a part of every batch (``torchrun``)."""
 
 import os
 import sys
@@ -16,41 +16,41 @@ from treesent.types import Int64
 
 Item = TypeVar("Item")
 PATIENCE = timedelta(hours=2)
-"""How long the others wait while the first process reads, evaluates or writes."""
+"""How long the other processes wait while the first one reads, evaluates or writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
     """The processes of a run, seen from one of them.
 
-    :param rank: which one this is, from 0.
-    :param size: how many there are; with one, nothing here does anything.
+    :param rank: the number of this process, from 0.
+    :param world_size: the number of processes; with one, every method returns at once.
     """
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that evaluates, writes and speaks."""
+        """Whether this is the process that evaluates, writes and reports."""
         return self.rank == 0
 
-    def part(self, texts: Int64) -> tuple[Int64, bool]:
-        """Give this process's share of a batch.
+    def shard(self, texts: Int64) -> tuple[Int64, bool]:
+        """Return this process's part of a batch.
 
         :param texts: the whole batch, at least one. *Shape:* ``(batch,)``.
-        :returns: the share, and whether it counts: where there are fewer texts than processes, one text
-            stands in for nothing, so that every process takes every step.
+        :returns: the part, and whether it counts: if there are fewer texts than processes, some processes get
+            the first text with weight 0, so that every process takes every step.
         """
-        share = texts[self.rank :: self.size]
-        return (share, True) if len(share) else (texts[:1], False)
+        shard = texts[self.rank :: self.world_size]
+        return (shard, True) if len(shard) else (texts[:1], False)
 
     def wrap(self, step: nn.Module) -> nn.Module:
-        """Make backward passes through a module add up over the processes.
+        """Average the gradients of a module over the processes.
 
-        :param step: a module whose forward gives a loss.
+        :param step: a module whose forward returns a loss.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return step
         # DistributedDataParallel knows row-wise gradients of torch's own embeddings only; see add_rows.
         tuned = [
@@ -61,7 +61,7 @@ class Processes:
         ]
         parallel: Any = nn.parallel.DistributedDataParallel
         parallel._set_params_and_buffers_to_ignore_for_model(step, tuned)
-        # A batch may leave parameters out: those of the composition where all its trees are single words.
+        # A batch may not use all parameters: those of the composition, if all its trees are single words.
         wrapped: nn.Module = parallel(step, broadcast_buffers=False, find_unused_parameters=True)
         return wrapped
 
@@ -70,82 +70,83 @@ class Processes:
 
         :param parameters: all of them, the same in every process.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return
         for parameter in parameters:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 gradient = parameter.grad.coalesce()
                 torch.distributed.all_reduce(gradient)
-                parameter.grad = gradient / self.size
+                parameter.grad = gradient / self.world_size
 
     def sum(self, value: Tensor) -> Tensor:
-        """Add a tensor up over the processes, without a gradient.
+        """Sum a tensor over the processes, without a gradient.
 
-        :param value: of any shape; it is left as it is.
+        :param value: of any shape; it is not changed.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return value.detach()
         total = value.detach().clone()
         torch.distributed.all_reduce(total)
         return total
 
-    def share(self, value: Item) -> Item:
-        """Give all processes what the first one has.
+    def broadcast(self, value: Item) -> Item:
+        """Return the first process's value in all processes.
 
-        :param value: a plain value; what the others give is not looked at.
+        :param value: a plain value; those of the other processes are ignored.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return value
         box: list[Any] = [value]
         torch.distributed.broadcast_object_list(box, 0)
         return box[0]  # type: ignore[no-any-return]
 
     def gather(self, value: Item) -> list[Item]:
-        """Give the first process what each of them has.
+        """Collect the values of all processes in the first one.
 
-        :param value: what can be pickled.
-        :returns: of each process, in their order; nothing in the others.
+        :param value: anything that can be pickled; it never leaves the run's own processes.
+        :returns: the value of each rank in the first process, an empty list in the others.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return [value]
-        box: list[Any] | None = [None] * self.size if self.first else None
+        box: list[Any] | None = [None] * self.world_size if self.first else None
         torch.distributed.gather_object(value, box, 0)
         return box or []
 
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[Processes]:
-    """Join the processes that ``torchrun`` started; without it there is one.
+    """Join the processes that ``torchrun`` started; without torchrun there is one.
 
-    They speak over gloo, which knows every device.
+    They communicate over gloo, which supports every device.
 
     :param device: where this process trains.
-    :raises TreesentError: what torchrun has set makes no sense.
+    :raises TreesentError: the device cannot be used by several processes.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1 or "RANK" not in os.environ:
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1 or "RANK" not in os.environ:
         yield Processes()
         return
     if device.type == "mps":
-        raise TreesentError("--device mps: there is one such device, and several processes; use --device cpu")
+        raise TreesentError("--device mps: several processes cannot share this device; use --device cpu")
     torch.distributed.init_process_group("gloo", timeout=PATIENCE)
     try:
-        yield Processes(torch.distributed.get_rank(), size)
-        # None leaves while another still speaks to it.
+        yield Processes(torch.distributed.get_rank(), world_size)
+        # No process may leave while another still communicates with it.
         torch.distributed.barrier()
     finally:
         torch.distributed.destroy_process_group()
 
 
 def leave() -> None:
-    """End this process at once where ``torchrun`` started it and its work is done.
+    """End this process at once if ``torchrun`` started it, when its work is done.
 
-    gloo's threads may outlive the group they served, and an interpreter that is taken down around them aborts
-    now and then ("terminate called without an active exception"), which torchrun calls a failed run.
+    gloo's threads may outlive their group, and an interpreter that exits while they run sometimes aborts
+    ("terminate called without an active exception"), which torchrun reports as a failed run.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
         os._exit(0)
 
 
@@ -155,7 +156,7 @@ def is_first() -> bool:
 
 
 def own_device(device: str) -> str:
-    """Name the device of this process: of several on one machine, each takes its own GPU.
+    """Choose the device of this process: each process on a machine takes its own GPU.
 
     :param device: as on the command line.
     """

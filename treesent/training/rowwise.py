@@ -1,7 +1,7 @@
-"""Optimisers for tables of vectors: a step touches the rows of the batch's words and no other.
+"""Optimisers for tables of vectors: a step updates only the rows of the batch's words.
 
 torch's own sparse optimisers build a sparse tensor for every intermediate and warn about it; here rows are
-gathered, updated and put back.
+gathered, updated and scattered.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,8 @@ Kind = Literal["adamw", "adagrad", "sgd"]
 class RowOptimizer(torch.optim.Optimizer):
     """Adam, Adagrad or SGD over the rows that have a gradient.
 
-    Adam is the lazy one: moments of a row decay only when the row is met (as ``torch.optim.SparseAdam``).
+    Adam is lazy: the moments of a row decay only in steps that have a gradient for it, as in
+    ``torch.optim.SparseAdam``.
     """
 
     def __init__(
@@ -27,13 +28,13 @@ class RowOptimizer(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        """Take the tables.
+        """Make the optimiser.
 
-        :param parameters: gradients are sparse, with one sparse dimension. *Shape:* ``(n_rows, width)``.
-        :param kind: which rule.
+        :param parameters: tables whose gradients are sparse, with one sparse dimension. *Shape:* ``(n_rows, width)``.
+        :param kind: the update rule.
         :param lr: learning rate.
-        :param betas: of Adam.
-        :param eps: of Adam and Adagrad.
+        :param betas: decay rates of Adam's first and second moments.
+        :param eps: added to Adam's and Adagrad's denominators.
         """
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
         self.kind = kind
@@ -42,7 +43,7 @@ class RowOptimizer(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Take a step.
 
-        :param closure: not used; torch's interface has it.
+        :param closure: ignored; part of torch's interface.
         """
         for group in self.param_groups:
             for parameter in group["params"]:

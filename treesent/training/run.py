@@ -1,6 +1,5 @@
-"""A run: what any kind of model is trained with, and how its folder comes to its place."""
+"""A run: what a model of any family is trained with, and how its folder is written."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,24 +8,26 @@ from typing import Any
 import torch
 from torch import nn
 
-from treesent.errors import ModelError, RecipeError
-from treesent.training.loop import Progress, fit, stream
+from treesent.errors import DivergenceError, OutputError
+from treesent.training.folder import RunFolder
+from treesent.training.loop import fit
 from treesent.training.processes import Processes
 from treesent.training.recipe import Recipe
+from treesent.training.seeds import stream
 from treesent.training.task import Scored, Task
+from treesent.training.trainer import Progress
 
-CHECKPOINT = "checkpoint.safetensors"
-MARKS = ("meta.json", "parser.safetensors", "language_model.safetensors", "encoder_decoder.safetensors")
-"""Files by which a folder that a run wrote is known: such a folder may be replaced."""
+MAY_CHANGE = ("training.optimizer.learn_rate", "training.clip_norm", "training.clip_value")
+"""Settings that may change when a run is resumed that has diverged: with the old ones it would diverge again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """What a run gave.
+    """The result of a run.
 
-    :param folder: the pipeline, or the model of another kind.
+    :param folder: the pipeline, or the model of another family.
     :param progress: the run's epochs.
-    :param dev: how the model, as it is saved, does on dev.
+    :param dev: metrics on dev of the model as it is saved.
     """
 
     folder: Path
@@ -36,28 +37,31 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What a kind of model is trained with.
+    """What a model of any family is trained with.
 
     :param recipe: read and checked.
-    :param output: the folder to write.
-    :param checkpoint: the folder to work in, which is beside it.
+    :param folder: the output, and the folder of the checkpoint beside it.
     :param device: where to train.
-    :param resume: go on from a checkpoint.
-    :param team: the processes that share every batch.
-    :param reports: arguments of :func:`~treesent.training.loop.fit` that tell how it goes: ``log``,
+    :param resume: continue from the checkpoint.
+    :param team: the processes that compute every batch together.
+    :param reports: arguments of :func:`~treesent.training.loop.fit` that say how it reports: ``log``,
         ``gradients``, ``report`` and ``progress_bar``.
     """
 
     recipe: Recipe
-    output: Path
-    checkpoint: Path
+    folder: RunFolder
     device: torch.device
     resume: bool
     team: Processes
     reports: Mapping[str, Any]
 
+    @property
+    def output(self) -> Path:
+        """The folder to write."""
+        return self.folder.output
+
     def generator(self) -> torch.Generator:
-        """Where a network's first weights come from: the seed fixes them."""
+        """The source of a network's initial weights: the seed fixes them."""
         return torch.Generator().manual_seed(stream(self.recipe.training.seed, 0))
 
     def fit(self, model: nn.Module, task: Task, signature: dict[str, Any]) -> Progress:
@@ -65,59 +69,38 @@ class Run:
 
         :param model: on the device.
         :param task: what it learns.
-        :param signature: what a run that goes on must share with the one that was interrupted.
+        :param signature: what a resumed run must have in common with the interrupted one.
+        :raises DivergenceError: the loss, the gradient or a weight is not finite; the last checkpoint is kept.
         """
-        file = self.checkpoint / CHECKPOINT
-        return fit(
-            model,
-            task,
-            self.recipe.training,
-            checkpoint=file,
-            resume=self.resume and file.exists(),
-            signature=signature,
-            processes=self.team,
-            **self.reports,
-        )
-
-    def write(self, make: Callable[[Path], None]) -> None:
-        """Have a folder made beside the checkpoint, and move it to its place when it is whole.
-
-        What was at the place is replaced, but for its README.md.
-
-        :param make: writes the folder, which does not exist yet.
-        """
-        partial, old = self.checkpoint / "made", self.checkpoint / "replaced"
-        for folder in (partial, old):
-            shutil.rmtree(folder, ignore_errors=True)
-        make(partial)
-        card = self.output / "README.md"
-        if card.is_file():
-            shutil.copy(card, partial)
-        if self.output.exists():
-            self.output.rename(old)
-        partial.rename(self.output)
-        shutil.rmtree(self.checkpoint)
-
-
-def checkpoint_folder(output: Path, resume: bool, overwrite: bool) -> Path:
-    """Say where checkpoints go, once it is clear that the run may write there.
-
-    :param output: the folder that the run will write.
-    :param resume: whether the run goes on with an interrupted one.
-    :param overwrite: whether it drops that one.
-    :raises TreesentError: there is something else at the output, or an interrupted run.
-    """
-    written = any((output / mark).is_file() for mark in MARKS)
-    if output.exists() and not written and (output.is_file() or any(output.iterdir())):
-        raise ModelError(
-            f"{output} is there and is neither a pipeline nor a model; give another output, or delete it"
-        )
-    checkpoint = output.with_name(output.name + ".checkpoint")
-    if checkpoint.exists() and not resume:
-        if not overwrite and (checkpoint / CHECKPOINT).exists():
-            raise RecipeError(
-                f"{checkpoint} is left from a run that was interrupted; go on with it by --resume, or drop "
-                "it by --overwrite"
+        try:
+            return fit(
+                model,
+                task,
+                self.recipe.training,
+                checkpoint=self.folder.checkpoint,
+                resume=self.resume,
+                may_change=MAY_CHANGE if self.folder.diverged else (),
+                signature=signature,
+                processes=self.team,
+                **self.reports,
             )
-        shutil.rmtree(checkpoint)
-    return checkpoint
+        except DivergenceError as error:
+            if self.team.first:
+                self.folder.note_divergence(error)
+            raise
+
+    def write(self, make: Callable[[Path], Scored]) -> Scored:
+        """Write the output: a new folder takes the place of the old one when it is whole.
+
+        The README.md of the old one is kept. The checkpoint is removed at the end.
+
+        :param make: writes the folder, which does not exist yet, and returns the scores on dev.
+        :raises OutputError: it cannot be written; the checkpoint stays.
+        """
+        from safetensors import SafetensorError
+
+        try:
+            with self.folder.replacing_output() as partial:
+                return make(partial)
+        except SafetensorError as error:
+            raise OutputError(f"{self.output} cannot be written: {error}") from error

@@ -1,4 +1,4 @@
-"""What the training loop asks of a task: batches, a loss, figures on dev."""
+"""What the training loop asks of a task: batches, a loss, metrics on dev."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
@@ -7,22 +7,45 @@ import torch
 from torch import Tensor, nn
 
 from treesent.data.batches import epoch_batches
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.types import Int64
+
+StreamState = dict[str, Tensor]
+"""What a step hands to the next one besides the weights, by name: the hidden states of a stream. Empty before the
+first step, and for tasks whose batches do not depend on each other."""
 
 
 class Scored(Protocol):
-    """Figures of an evaluation, in percent."""
+    """Metrics of an evaluation, in percent."""
 
     def figure(self, name: str) -> float:
-        """Look a figure up by the name that ``training.metric`` has."""
+        """Return one metric.
+
+        :param name: as in ``training.metric``.
+        """
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all of them as plain values."""
+        """Return all metrics as plain values."""
+
+
+class Batch(Protocol):
+    """What the log says of a batch."""
+
+    @property
+    def n_trees(self) -> int:
+        """Trees, sentences or streams."""
+
+    @property
+    def n_nodes(self) -> int:
+        """Nodes, or symbols to predict."""
 
 
 class Task(ABC):
-    """What a run learns and what it is judged by; the loop itself knows no network."""
+    """What a run learns and what it is evaluated on; the loop itself knows no network.
+
+    Nothing here may change the task: batches may be made on another thread, ahead of the steps. What one step
+    leaves for the next is a :data:`StreamState`, which the loop owns.
+    """
 
     @property
     @abstractmethod
@@ -31,28 +54,48 @@ class Task(ABC):
 
     @abstractmethod
     def batch(self, items: Int64, device: torch.device, non_blocking: bool) -> Any:
-        """Lay some of them out; the result has ``n_trees`` and ``n_nodes``.
+        """Make a :class:`Batch` of some items.
 
-        :param items: which. *Shape:* ``(batch,)``.
+        :param items: their numbers. *Shape:* ``(batch,)``.
         :param device: where the network is.
-        :param non_blocking: copy from pinned memory while the host goes on.
+        :param non_blocking: copy from pinned memory while the host continues.
         """
 
     @abstractmethod
     def loss(
         self, model: nn.Module, batch: Any, generator: torch.Generator, config: TrainingConfig
     ) -> Tensor:
-        """Give the mean loss of a batch. *Shape:* ``()``.
+        """Return the mean loss of a batch. *Shape:* ``()``.
 
         :param model: the network.
         :param batch: made by :meth:`batch`.
-        :param generator: where dropout masks come from.
+        :param generator: the source of dropout masks.
         :param config: the recipe's ``[training]``.
         """
 
+    def stream_loss(
+        self,
+        model: nn.Module,
+        batch: Any,
+        state: StreamState,
+        generator: torch.Generator,
+        config: TrainingConfig,
+    ) -> tuple[Tensor, StreamState]:
+        """Return the mean loss of a batch and the state for the next one, without a graph.
+
+        Only tasks whose batches continue a stream override this one (truncated backpropagation through time).
+
+        :param model: the network.
+        :param batch: made by :meth:`batch`.
+        :param state: what the step before returned.
+        :param generator: the source of dropout masks.
+        :param config: the recipe's ``[training]``.
+        """
+        return self.loss(model, batch, generator, config), {}
+
     @abstractmethod
     def weight(self, batch: Any, config: TrainingConfig) -> Tensor:
-        """Give what that mean is over: the labels counted, each with its weight. *Shape:* ``()``.
+        """Return the denominator of that mean: the weighted number of labels. *Shape:* ``()``.
 
         :param batch: made by :meth:`batch`.
         :param config: the recipe's ``[training]``.
@@ -60,7 +103,7 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> Scored:
-        """Give the figures on dev.
+        """Return the metrics on dev.
 
         :param model: the network.
         :param device: where it is.
@@ -68,22 +111,13 @@ class Task(ABC):
         """
 
     def order(self, config: TrainingConfig, epoch: int) -> list[Int64]:
-        """Say which items each step of an epoch learns from: shuffled, each once.
+        """Return the items of each step of an epoch: shuffled, each item once.
 
-        It may depend on the settings and the epoch alone, so that a run can go on in the middle of one, and
-        epochs have equally many steps.
+        It may depend on the settings and the epoch alone, so that a run can be resumed in the middle of one.
+        All epochs have the same number of steps.
 
         :param config: the recipe's ``[training]``.
-        :param epoch: which, from 0.
+        :param epoch: its number, from 0.
+        :returns: of each step. *Shape of each:* ``(batch,)``.
         """
         return epoch_batches(self.n_train, config.batch_size, config.seed, epoch)
-
-    def state(self) -> dict[str, Tensor]:
-        """Give what a step hands to the next beside the weights: the states carried along a stream."""
-        return {}
-
-    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027 - most tasks carry nothing
-        """Take up what :meth:`state` gave.
-
-        :param state: read from a checkpoint.
-        """

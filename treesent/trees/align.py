@@ -1,4 +1,4 @@
-r"""A treebank's trees over other tokens of the same text, aligned by characters.
+r"""Align a treebank's trees with other tokens of the same text, by characters.
 
 The Stanford Sentiment Treebank is tokenised the Penn way (``ca n't``, ``-LRB-``, ``\/``), and a pipeline is
 not. Leaves are split and merged until the tree stands over the pipeline's tokens. A constituent that still
@@ -34,18 +34,17 @@ _SAME = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class AlignmentCounts:
-    """What became of trees and nodes.
+    """How many trees and nodes an alignment kept.
 
-    :param trees: trees given.
-    :param without_raw: of these, trees whose raw text is empty; their text is the unescaped words with
-        spaces.
-    :param exact: trees whose characters are those of the text, but for white space, escapes and kinds of
+    :param trees: number of trees.
+    :param without_raw: trees with an empty raw text, for which their own words were used.
+    :param exact: trees whose characters are those of the text, apart from white space, escapes and kinds of
         quotes.
     :param whole: trees of which every node was kept.
-    :param nodes: nodes given.
-    :param kept: nodes given that are a node of the new tree.
+    :param nodes: nodes of the trees.
+    :param kept: nodes that are nodes of the new trees.
     :param new_nodes: nodes of the new trees.
-    :param labelled: nodes of the new trees that have a label.
+    :param labelled: nodes of the new trees with a label.
     """
 
     trees: int = 0
@@ -58,18 +57,18 @@ class AlignmentCounts:
     labelled: int = 0
 
     def __add__(self, other: AlignmentCounts) -> AlignmentCounts:
-        """Count two lots of trees together."""
+        """Add the counts of two sets of trees."""
         return AlignmentCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def summary(self) -> str:
-        """Say it in four lines."""
+        """Describe the counts in four lines."""
         trees, nodes, new = max(self.trees, 1), max(self.nodes, 1), max(self.new_nodes, 1)
         return (
             f"{self.trees:,} trees, {self.without_raw:,} of them without raw text "
-            "(their own words, joined with spaces, serve)\n"
+            "(their own words, joined with spaces, are used)\n"
             f"{self.exact:,} trees ({self.exact / trees:.2%}) have the characters of their text\n"
             f"{self.whole:,} trees ({self.whole / trees:.2%}) and {self.kept:,} of {self.nodes:,} nodes "
-            f"({self.kept / nodes:.2%}) survive whole\n"
+            f"({self.kept / nodes:.2%}) are kept\n"
             f"{self.labelled:,} of {self.new_nodes:,} nodes ({self.labelled / new:.2%}) of the new trees "
             "have a label"
         )
@@ -80,7 +79,7 @@ class AlignedTree:
     """One tree over other tokens.
 
     :param tree: the new tree.
-    :param counts: what became of its nodes.
+    :param counts: how many of its nodes were kept.
     """
 
     tree: Tree
@@ -92,7 +91,7 @@ class AlignedTreebank:
     """Many trees over other tokens.
 
     :param trees: the new trees, in the order of the old ones.
-    :param counts: what became of them.
+    :param counts: how many trees and nodes were kept.
     """
 
     trees: list[Tree]
@@ -100,22 +99,21 @@ class AlignedTreebank:
 
 
 def align_tree(tree: Tree, tokens: Sequence[str]) -> AlignedTree:
-    """Lay a tree over other tokens of its text.
+    """Align a tree with other tokens of its text.
 
-    A word that the tokens split becomes a node with its label over unlabelled parts, combined from the right.
-    Words that the tokens merge become one leaf, which has their label where they were a constituent. Where
-    one new node stands for several old ones, the outermost gives the label.
+    If the tokens split a word, it becomes a node with its label over unlabelled parts, combined from the
+    right. If the tokens merge words, they become one leaf, labelled if they were a constituent. If a new node
+    corresponds to several old ones, it gets the label of the outermost.
 
     :param tree: the tree, its words in Penn or plain spelling.
-    :param tokens: the tokens, at least one, none of them white space.
-    :raises TreesentError: if there are no tokens or a token is white space.
+    :param tokens: the tokens: at least one, and none of white space.
+    :returns: the tree over the tokens, and counts of what was kept.
+    :raises TreesentError: there are no tokens, or a token is white space.
     """
     tokens = list(tokens)
     theirs = [_plain(token) for token in tokens]
     if not all(theirs):
-        raise TreesentError(
-            f"tokens {tokens}: every token needs a character that is no white space; leave others out"
-        )
+        raise TreesentError(f"tokens {tokens}: one has no character but white space; leave it out")
     if not tokens:
         raise TreesentError(f"no tokens for the tree over {' '.join(tree.words)[:60]!r}: leave the tree out")
     ours = [_plain(word) for word in tree.words]
@@ -144,21 +142,21 @@ def align_tree(tree: Tree, tokens: Sequence[str]) -> AlignedTree:
 
 
 def align_treebank(
-    trees: str | Path, raw: str | Path, tokenize: Tokenize | None = None, n_classes: int = 5
+    trees: str | Path, raw: str | Path, tokenize: Tokenize, n_classes: int = 5
 ) -> AlignedTreebank:
-    """Lay a file of trees over the tokens of the sentences as they were written.
+    """Align a file of trees with the tokens of the sentences as they were written.
 
-    Where the raw sentence is empty, the tree's own words serve, without Penn escapes and joined with spaces.
+    If the raw sentence is empty, the tree's own words are used, unescaped and joined with spaces.
 
     :param trees: bracketed trees, one a line.
     :param raw: tab-separated, with a header and the columns ``line`` (of the tree, from 0) and ``raw`` (the
         sentence).
-    :param tokenize: how to tokenize a sentence; None takes spaCy's English tokenizer. White space is no
-        token.
-    :param n_classes: labels run from 0 to one less.
-    :raises TreesentError: if a file is broken, or the rows are not one for each tree.
+    :param tokenize: gives the tokens of a sentence, without white space; see
+        :func:`treesent.text.tokenizer.spacy_tokenizer`.
+    :param n_classes: number of classes; labels are below it.
+    :returns: the trees over the tokens, and counts of what was kept.
+    :raises TreesentError: a file is broken, or there is not one row for each tree.
     """
-    tokenize = tokenize or spacy_tokenizer()
     sentences = dict(_raw_sentences(Path(raw)))
     aligned: list[Tree] = []
     counts = AlignmentCounts()
@@ -177,14 +175,6 @@ def align_treebank(
             f"{raw}: {len(sentences)} rows for {len(aligned)} trees of {trees}: give one row for each tree"
         )
     return AlignedTreebank(aligned, counts)
-
-
-def spacy_tokenizer() -> Tokenize:
-    """Give the tokens of spaCy's English tokenizer, without white space."""
-    import spacy
-
-    tokenizer = spacy.blank("en").tokenizer
-    return lambda text: [token.text for token in tokenizer(text) if not token.is_space]
 
 
 def _raw_sentences(path: Path) -> Iterator[tuple[int, str]]:

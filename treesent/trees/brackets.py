@@ -1,7 +1,7 @@
 r"""Read and write trees in Penn treebank brackets, one tree a line.
 
 ``(3 (2 the) (3 (4 superb) (- acting)))``: every node is its label and its word or its two children. The label
-is a class, counted from 0, or ``-`` where the node has none. Words stand as they are in the file: ``-LRB-``
+is a class, counted from 0, or ``-`` for a node without one. Words stand as they are in the file: ``-LRB-``
 and ``\/`` are kept (:func:`unescape` gives the word people write). In a word that is written, round brackets
 become ``-LRB-`` and ``-RRB-`` and white space becomes ``␣``, since the notation needs those characters for
 itself.

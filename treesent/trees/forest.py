@@ -30,14 +30,14 @@ class Forest:
     :param roots: the root of each tree. *Shape:* (n_trees,)
     :param order: forest index of each node of the concatenated post-orders: ``states[order]`` puts states
         back into the trees' own order. *Shape:* (n_nodes,)
-    :param label: class of each node in forest order, -1 where there is none. *Shape:* (n_nodes,)
+    :param label: class of each node in forest order, -1 for none. *Shape:* (n_nodes,)
     :param tree: the tree that each node belongs to. *Shape:* (n_nodes,)
     :param parent: position of each node in ``children.ravel()``; a root has ``2 * n_inner``.
         *Shape:* (n_nodes,)
     :param start: first word of each node, in forest order, words counted over the forest. *Shape:* (n_nodes,)
     :param end: one past the last word of each node. *Shape:* (n_nodes,)
-    :param head: which child of each inner node holds its head, 0 the left one, 1 the right one; None where
-        the trees do not say. *Shape:* (n_inner,)
+    :param head: which child of each inner node holds its head, 0 the left one, 1 the right one; None if
+        it is not known. *Shape:* (n_inner,)
     """
 
     rows: Int64

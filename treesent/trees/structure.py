@@ -38,7 +38,7 @@ class Structure:
     :param end: one past the last word under each node. *Shape:* ``(n_nodes,)``
     :param offsets: tree ``t`` has nodes ``offsets[t]:offsets[t + 1]``. *Shape:* ``(n_trees + 1,)``
     :param head: which child of each inner node holds its head, 0 the left one, 1 the right one; 0 at a leaf.
-        None where the trees do not say. *Shape:* ``(n_nodes,)``
+        None if it is not known. *Shape:* ``(n_nodes,)``
     """
 
     left: Int32
@@ -69,7 +69,7 @@ class Structure:
         return (self.n_nodes + self.n_trees) // 2
 
     def __eq__(self, other: object) -> bool:
-        """Two structures are equal where they are the same trees, whatever is known of heads."""
+        """Structures are equal if the trees are; heads are not compared."""
         if not isinstance(other, Structure):
             return NotImplemented
         return all(
@@ -134,7 +134,7 @@ class Structure:
 
     @classmethod
     def concatenate(cls, parts: Iterable[Structure]) -> Structure:
-        """Join structures one after another; there are heads where all of them have some.
+        """Join structures one after another; the result has heads if all of them have.
 
         :param parts: the structures, in order.
         """

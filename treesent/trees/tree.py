@@ -1,4 +1,4 @@
-"""One binary tree over the words of a sentence: a value, in four arrays."""
+"""A binary tree over the words of a sentence, as an immutable value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from treesent.trees.structure import Structure
 from treesent.types import Int32
 
 UNLABELLED = -1
-"""The label of a node that has none; such a node counts for nothing in the loss and in the figures."""
+"""The label of a node without one; such a node counts neither in the loss nor in the metrics."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class Tree:
         ``(n_nodes,)``
     :param start: first word under each node. *Shape:* ``(n_nodes,)``
     :param end: one past the last word under each node. *Shape:* ``(n_nodes,)``
-    :param label: class of each node, -1 where it has none. *Shape:* ``(n_nodes,)``
+    :param label: class of each node, -1 for none. *Shape:* ``(n_nodes,)``
     """
 
     words: tuple[str, ...]
@@ -48,7 +48,7 @@ class Tree:
         :param words: the words, in order, at least one.
         :param left: left child of each node, -1 at a leaf. *Shape:* ``(n_nodes,)``
         :param right: right child of each node, -1 at a leaf. *Shape:* ``(n_nodes,)``
-        :param label: class of each node, -1 where it has none; None leaves all without. *Shape:*
+        :param label: class of each node, -1 for none; None for no labels. *Shape:*
             ``(n_nodes,)``
         :raises TreesentError: if these are not the children of one binary tree in post-order over these
             words.
@@ -78,7 +78,7 @@ class Tree:
         :param structure: the trees.
         :param tree: which one.
         :param words: its words, in order.
-        :param label: class of each of its nodes, -1 where it has none; None leaves all without. *Shape:*
+        :param label: class of each of its nodes, -1 for none; None for no labels. *Shape:*
             ``(n_nodes,)``
         :raises TreesentError: if the number of words or labels is not the tree's.
         """
@@ -91,12 +91,12 @@ class Tree:
 
     @property
     def n_words(self) -> int:
-        """How many words there are."""
+        """The number of words."""
         return len(self.words)
 
     @property
     def n_nodes(self) -> int:
-        """How many nodes there are: two a word, less one."""
+        """The number of nodes, ``2 * n_words - 1``."""
         return len(self.left)
 
     @property
@@ -118,7 +118,7 @@ class Tree:
     def with_labels(self, label: ArrayLike | None) -> Tree:
         """Give the same tree with other labels.
 
-        :param label: class of each node, -1 where it has none; None leaves all without. *Shape:*
+        :param label: class of each node, -1 for none; None for no labels. *Shape:*
             ``(n_nodes,)``
         :raises TreesentError: if there is not one label per node.
         """
@@ -131,7 +131,7 @@ class Tree:
         return format_tree(self)
 
     def __eq__(self, other: object) -> bool:
-        """Two trees are equal where words, shape and labels are."""
+        """Trees are equal if words, shape and labels are."""
         if not isinstance(other, Tree):
             return NotImplemented
         return self.words == other.words and all(

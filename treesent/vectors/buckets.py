@@ -19,9 +19,9 @@ class BucketVectors:
     Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information", section 3.2.
 
     :param matrix: float32, float16 or int8. *Shape:* ``(n_buckets, width)``.
-    :param scale: what an int8 row is multiplied by, or None. *Shape:* ``(n_buckets,)``.
-    :param shortest: characters of the shortest n-gram, with the marks of the word's ends.
-    :param longest: characters of the longest.
+    :param scale: the factor of each int8 row; None for floats. *Shape:* ``(n_buckets,)``
+    :param shortest: characters of the shortest n-gram, boundary marks included.
+    :param longest: characters of the longest n-gram.
     """
 
     matrix: npt.NDArray[Any]
@@ -31,17 +31,18 @@ class BucketVectors:
 
     @property
     def width(self) -> int:
-        """How many numbers a vector has."""
+        """The dimension of a vector."""
         return int(self.matrix.shape[1])
 
     def __len__(self) -> int:
-        """How many buckets there are."""
+        """The number of buckets."""
         return len(self.matrix)
 
     def vectors(self, words: Sequence[str]) -> Float32:
-        """Vectors of words from their n-grams; zero where a word is too short to have one.
+        """Make vectors of words from their n-grams; a word too short to have one gets zeros.
 
-        :returns: *Shape:* ``(n_words, width)``.
+        :param words: the words.
+        :returns: *Shape:* ``(n_words, width)``
         """
         out = np.zeros((len(words), self.width), np.float32)
         for row, word in enumerate(words):
@@ -68,25 +69,25 @@ class BucketVectors:
         return dequantise(self.matrix[rows], self.scale[rows])
 
     def half(self) -> Self:
-        """The same in float16."""
+        """Convert to float16."""
         return type(self)(self._dense(slice(None)).astype(np.float16), None, self.shortest, self.longest)
 
     def quantise(self) -> Self:
-        """The same in int8 with one scale a row."""
+        """Convert to int8 with a scale for each row."""
         return type(self)(*quantise_rows(self._dense(slice(None))), self.shortest, self.longest)
 
     def rotate(self, axes: Float32) -> Self:
-        """The same on other axes, in float32. *Shape:* ``(width, new width)``."""
+        """Multiply by a matrix, in float32. *Shape:* ``(width, new_width)``."""
         return type(self)(self._dense(slice(None)) @ axes, None, self.shortest, self.longest)
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """The same as named arrays."""
+        """Give the parts as named arrays."""
         arrays = {"buckets": self.matrix, "lengths": np.array([self.shortest, self.longest], np.int64)}
         return arrays if self.scale is None else arrays | {"scale": self.scale}
 
     @classmethod
     def from_tensors(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """The buckets of :meth:`tensors`."""
+        """Make the buckets from what :meth:`tensors` gave."""
         if "lengths" not in arrays:
             raise VectorsError("the subwords lack their lengths: build the table again")
         shortest, longest = arrays["lengths"].tolist()

@@ -1,4 +1,4 @@
-"""Fetch the public vectors that ``embeddings/sources.toml`` names: resumed, checked, whole or not there."""
+"""Download the public vectors in ``embeddings/sources.toml``: resumable, verified, complete or not at all."""
 
 import hashlib
 import re
@@ -24,15 +24,15 @@ Report = Callable[[int, int | None], None]
 class Source:
     """One entry of ``sources.toml``.
 
-    :param name: what one asks for.
-    :param address: where the file is, by http or https; empty where ``gensim`` names it.
-    :param gensim: its name for ``gensim.downloader``; empty where there is none.
-    :param file: what it is called here.
-    :param width: numbers a word.
-    :param n_words: words.
+    :param name: the name of the source.
+    :param address: an http or https URL; empty if ``gensim`` has the file.
+    :param gensim: its name for ``gensim.downloader``; empty if it has none.
+    :param file: the name of the local file.
+    :param width: dimension of the vectors.
+    :param n_words: number of words.
     :param licence: as its makers state it.
     :param member: which file of an archive holds the vectors.
-    :param sha256: of the file; empty where nobody vouches for one.
+    :param sha256: of the file; empty if none is published.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A file that is here.
+    """A downloaded file.
 
     :param path: where.
     :param sha256: of the file.
@@ -65,7 +65,8 @@ def read_sources(path: str | Path | None = None) -> dict[str, Source]:
     """The public sources by name.
 
     :param path: a file like ``sources.toml``; the packaged one by default.
-    :raises VectorsError: naming the entry, where a key is missing or unknown.
+    :returns: the sources by name.
+    :raises VectorsError: a key is missing, unknown or of the wrong type; the entry is named.
     """
     path = Path(path) if path is not None else embeddings_path("sources.toml")
     try:
@@ -105,7 +106,7 @@ def find_source(name: str, path: str | Path | None = None) -> Source:
 
 
 def download_source(source: Source, folder: str | Path, report: Report | None = None) -> Downloaded:
-    """Fetch a source into a folder, through gensim where only gensim knows it."""
+    """Download a source into a folder, through gensim if it has no address."""
     folder = Path(folder)
     if source.address:
         return download(source.address, folder / source.file, source.sha256, report)
@@ -132,9 +133,9 @@ def download(address: str, target: Path, sha256: str = "", report: Report | None
     then on it is held to that.
 
     :param address: https, or http with a known hash.
-    :param target: where it goes.
-    :param sha256: what its hash has to be; empty where nobody knows.
-    :param report: told the bytes that are here and, if known, how many there will be.
+    :param target: the local file.
+    :param sha256: the expected hash; empty if it is unknown.
+    :param report: called with the bytes received and, if known, the total.
     :raises VectorsError: where the address cannot be reached (what to put where is said), the file comes out
         short, or its hash differs.
     """
@@ -151,7 +152,7 @@ def download(address: str, target: Path, sha256: str = "", report: Report | None
             _fetch(address, part, report or (lambda done, total: None), bool(expected))
         except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ValueError) as error:
             raise VectorsError(
-                f"{address} cannot be fetched ({error}). Run again to go on where it stopped. Without a "
+                f"{address} cannot be fetched ({error}). Run again to continue where it stopped. Without a "
                 f"network: fetch that address elsewhere and put the file here: {target.absolute()}"
             ) from error
         except OSError as error:
@@ -161,7 +162,7 @@ def download(address: str, target: Path, sha256: str = "", report: Report | None
         digest = file_hash(part)
         if expected and digest != expected:
             part.unlink()
-            raise VectorsError(f"{address}: the file has sha256 {digest}, not {expected}: it was thrown away")
+            raise VectorsError(f"{address}: the file has sha256 {digest}, not {expected}: it was deleted")
         if not expected:
             with replacing(record, "w", encoding="utf-8") as file:
                 file.write(f"{digest}  {target.name}\n")

@@ -1,4 +1,4 @@
-"""Judge a table: analogies, word similarity, and how much of a text it covers."""
+"""Evaluate a table: analogies, word similarity, and coverage of a corpus."""
 
 import math
 import warnings
@@ -20,10 +20,10 @@ ANALOGIES = "questions-words.txt"
 class Analogies:
     """Accuracy on questions "a is to b as c is to ?" (Mikolov et al. 2013), in percent.
 
-    :param accuracy: of the questions whose four words the table has.
-    :param n: how many those are.
-    :param n_questions: how many there are in all.
-    :param sections: accuracy of each section that has questions left.
+    :param accuracy: on the questions whose four words the table has.
+    :param n: number of these questions.
+    :param n_questions: number of all questions.
+    :param sections: accuracy in each section with such questions.
     """
 
     accuracy: float
@@ -34,12 +34,12 @@ class Analogies:
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """Agreement with people's judgement of how similar words are.
+    """Agreement with human judgements of word similarity.
 
     :param name: the set.
     :param spearman: rank correlation, in percent.
-    :param n: pairs whose words the table has.
-    :param n_pairs: pairs in all.
+    :param n: number of pairs whose words the table has.
+    :param n_pairs: number of all pairs.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Similarity:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of a text the table knows.
+    """How much of a corpus a table covers.
 
-    :param words: share of the running words, in percent.
-    :param types: share of the distinct words, in percent.
-    :param n_words: running words.
-    :param n_types: distinct words.
-    :param missing: the most frequent distinct words that are missing, with their counts.
+    :param words: percentage of the tokens that the table has.
+    :param types: percentage of the distinct words that the table has.
+    :param n_words: number of tokens.
+    :param n_types: number of distinct words.
+    :param missing: the most frequent words that the table lacks, with their counts.
     """
 
     words: float
@@ -113,17 +113,18 @@ def similarity(table: VectorTable, path: str | Path | None = None) -> list[Simil
 
 
 def coverage(table: VectorTable, texts: Iterable[Sequence[str]], most_missing: int = 20) -> Coverage:
-    """Count the words of texts that the table has.
+    """Measure how many words of texts the table has.
 
     :param texts: the words of each text.
-    :param most_missing: how many missing words to name.
-    :raises VectorsError: where the texts hold no word.
+    :param most_missing: number of missing words to name.
+    :returns: the coverage.
+    :raises VectorsError: the texts have no words.
     """
     counts: Counter[str] = Counter()
     for words in texts:
         counts.update(map(normalise, words))
     if not counts:
-        raise VectorsError("the corpus holds no word: is it the right file or column?")
+        raise VectorsError("the corpus has no words: is it the right file or column?")
     found = table.rows(list(counts)) >= 0
     missing = Counter({word: n for (word, n), known in zip(counts.items(), found, strict=True) if not known})
     total = counts.total()

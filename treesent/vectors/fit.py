@@ -1,4 +1,4 @@
-"""Fit the vectors of word pieces to a table, and measure how well they guess words left out."""
+"""Fit the vectors of word pieces to a table, and measure how well they predict held-out words."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +16,9 @@ from treesent.vectors.table import VectorTable
 class SubwordSettings:
     """How pieces are chosen and fitted.
 
-    :param pieces: how many pieces are kept: those that most words share.
-    :param shortest: characters of the shortest n-gram, with the marks of the word's ends.
-    :param longest: characters of the longest.
+    :param pieces: number of pieces to keep, those that occur in most words.
+    :param shortest: characters of the shortest n-gram, boundary marks included.
+    :param longest: characters of the longest n-gram.
     :param penalty: ridge penalty, in words: a piece seen in that many words keeps about half of its effect.
     :param iterations: of conjugate gradients.
     """
@@ -32,11 +32,11 @@ class SubwordSettings:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """How near the guessed vectors of words left out are to their true ones.
+    """How close the predicted vectors of held-out words are to the true ones.
 
-    :param n: words left out.
-    :param cosine: mean cosine with the true vector.
-    :param mean_cosine: the same for the mean of all words, the guess of one who knows nothing.
+    :param n: number of held-out words.
+    :param cosine: mean cosine of prediction and true vector.
+    :param mean_cosine: the same for the mean of all words as the prediction, a baseline.
     """
 
     n: int
@@ -47,20 +47,24 @@ class HeldOut:
 def with_fitted_subwords(
     table: VectorTable, settings: SubwordSettings | None = None, weights: Float32 | None = None
 ) -> VectorTable:
-    """The table with pieces fitted to its own vectors.
+    """Fit word pieces to a table's own vectors.
 
     Zhao et al. 2018, equation 2 (the squared distance between each word's vector and the sum of its pieces),
     with a ridge penalty, solved by conjugate gradients over all columns at once.
 
-    :param weights: what each word counts; all the same by default, since the words that will be unknown are
-        more like the rare ones than like the frequent ones. *Shape:* ``(n_words,)``.
+    :param table: the table.
+    :param settings: how the pieces are chosen and fitted.
+    :param weights: the weight of each word; equal by default, since unknown words resemble rare words more
+        than frequent ones. *Shape:* ``(n_words,)``
+    :returns: the table with the pieces.
+    :raises VectorsError: there is not one weight for each word.
     """
     settings = settings or SubwordSettings()
     if weights is None:
         weights = np.ones(len(table), np.float32)
     if weights.shape != (len(table),):
-        raise VectorsError(f"{weights.shape} weights for {len(table)} words: give one a word")
-    hashes = _most_shared(table, settings)
+        raise VectorsError(f"weights of shape {weights.shape} for {len(table)} words: give one for each word")
+    hashes = _most_common(table, settings)
     matrix = np.zeros((len(hashes), table.width), np.float32)
     subwords = SubwordVectors(hashes, matrix, None, settings.shortest, settings.longest)
     target = table.dense()
@@ -71,10 +75,17 @@ def with_fitted_subwords(
 
 
 def held_out(
-    table: VectorTable, settings: SubwordSettings | None = None, share: float = 0.05, seed: int = 0
+    table: VectorTable, settings: SubwordSettings | None = None, fraction: float = 0.05, seed: int = 0
 ) -> HeldOut:
-    """Leave a share of the words out, fit the pieces on the rest, and compare guess with truth."""
-    out = np.random.default_rng(seed).random(len(table)) < share
+    """Hold out some words, fit the pieces to the rest, and compare prediction and true vector.
+
+    :param table: the table.
+    :param settings: how the pieces are chosen and fitted.
+    :param fraction: fraction of the words to hold out.
+    :param seed: of the choice of words.
+    :returns: the mean cosines.
+    """
+    out = np.random.default_rng(seed).random(len(table)) < fraction
     out[0], out[-1] = True, False
     fitted = with_fitted_subwords(table.take(np.flatnonzero(~out)), settings)
     rows = np.flatnonzero(out)
@@ -89,7 +100,7 @@ def _cosine(a: Float32, b: Float32) -> float:
     return float(((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)).mean())
 
 
-def _most_shared(table: VectorTable, settings: SubwordSettings) -> npt.NDArray[np.uint32]:
+def _most_common(table: VectorTable, settings: SubwordSettings) -> npt.NDArray[np.uint32]:
     found = pieces_of(table.words, settings.shortest, settings.longest).hashes
     hashes, counts = np.unique(found, return_counts=True)
     kept = np.argsort(-counts, kind="stable")[: settings.pieces - 1]

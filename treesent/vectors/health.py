@@ -1,4 +1,4 @@
-"""Whether a table is fit for sentiment: rows that are zero, rows that many words share."""
+"""Whether a table is fit for sentiment: rows of zeros, and rows that several words have in common."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ TELLING = ("good", "bad", "not", "love", "hate", "great", "terrible")
 class Health:
     """What :func:`check_health` found.
 
-    :param n_words: words of the table.
-    :param zero_rows: words whose row is all zeros.
-    :param shared_rows: words whose row another word has too.
+    :param n_words: number of words.
+    :param zero_rows: number of words whose row is all zeros.
+    :param shared_rows: number of words whose row equals that of another word.
     :param missing: telling words that the table lacks.
-    :param merged: pairs of telling words that have one row.
-    :param cosines: of the pairs of telling words that are apart, ``good/bad`` first.
+    :param merged: pairs of telling words that have the same row.
+    :param cosines: cosine of each pair of telling words that are apart, ``good/bad`` first.
     """
 
     n_words: int
@@ -33,18 +33,20 @@ class Health:
 
     @property
     def problem(self) -> str | None:
-        """Why the table should not be used for sentiment, and what to do; None where it is fit."""
+        """Why the table should not be used for sentiment, and what to do; None if it is fit."""
         if self.merged:
             return _explain(self.merged)
         if self.zero_rows > self.n_words // 2:
-            return f"{self.zero_rows} of {self.n_words} rows are zero: the table was not filled"
+            return f"{self.zero_rows} of {self.n_words} rows are zero: the table was not filled; build or fetch it again"
         return None
 
 
 def check_health(table: VectorTable, telling: Sequence[str] = TELLING) -> Health:
-    """Look for rows that are zero or shared, and at the words that sentiment turns on.
+    """Count rows that are zero or equal, and compare the words that decide on sentiment.
 
+    :param table: the table.
     :param telling: words that must be apart.
+    :returns: what was found.
     """
     matrix = np.ascontiguousarray(table.matrix)
     if table.scale is not None:
@@ -67,26 +69,37 @@ def check_health(table: VectorTable, telling: Sequence[str] = TELLING) -> Health
 
 
 def require_apart(table: VectorTable, source: str = "the table", telling: Sequence[str] = TELLING) -> None:
-    """Refuse a table that gives words of opposite sentiment one row; looks at a few rows only.
+    """Refuse a table that gives words of opposite sentiment the same row.
 
+    :param table: the table; only the rows of the telling words are read.
     :param source: what to call it in the message.
     :param telling: words that must be apart.
     :raises VectorsError: with the reason.
+    """
+    if (problem := merged_problem(table, telling)) is not None:
+        raise VectorsError(f"{source}: {problem}")
+
+
+def merged_problem(table: VectorTable, telling: Sequence[str] = TELLING) -> str | None:
+    """Say what is wrong with a table that gives words of opposite sentiment the same row.
+
+    :param table: the table; only the rows of the telling words are read.
+    :param telling: words that must be apart.
+    :returns: the problem and its fix; None if the words are apart.
     """
     rows = {word: table.row(word) for word in telling}
     known = {word: table.dense(slice(row, row + 1)) for word, row in rows.items() if row >= 0}
     pairs = combinations(known, 2)
     merged = tuple((a, b) for a, b in pairs if np.array_equal(known[a], known[b]))
-    if merged:
-        raise VectorsError(f"{source}: {_explain(merged)}")
+    return _explain(merged) if merged else None
 
 
 def _explain(merged: tuple[tuple[str, str], ...]) -> str:
     pairs = ", ".join(f"{a!r} and {b!r}" for a, b in merged[:3])
     return (
-        f"{pairs} have one and the same vector: no network can tell them apart. The table was pruned "
-        "by merging rows, as spaCy's md tables are (spaCy issues 10903 and 10985): take an unpruned "
-        "one, such as GloVe 6B (python -m treesent vectors download)"
+        f"{pairs} have the same vector, so no network can tell them apart. The table was pruned by merging "
+        "rows, as spaCy's md tables are (spaCy issues 10903 and 10985): use an unpruned table, such as "
+        "GloVe 6B (treesent vectors download)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Rows of floats as int8 with one scale a row."""
+"""Quantise rows of floats to int8 with a scale for each row."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from treesent.types import Float32
 
 
 def quantise_rows(matrix: Float32) -> tuple[npt.NDArray[np.int8], Float32]:
-    """The nearest int8 rows: ``matrix`` is about ``values * scale[:, None]``.
+    """Find the nearest int8 rows: ``matrix`` is about ``values * scale[:, None]``.
 
-    The scale takes the row's largest value to 127: at eight bits, and at the widths of word vectors, cutting
-    outliers off costs more than the finer step gains.
+    The scale maps the largest value of the row to 127: at eight bits and the usual widths, clipping outliers
+    costs more than the finer step gains.
 
     :param matrix: *Shape:* ``(n_rows, width)``.
     :returns: values *Shape:* ``(n_rows, width)`` and scale *Shape:* ``(n_rows,)``.
@@ -24,7 +24,7 @@ def quantise_rows(matrix: Float32) -> tuple[npt.NDArray[np.int8], Float32]:
 
 
 def dequantise(values: npt.NDArray[np.int8], scale: npt.NDArray[Any]) -> Float32:
-    """The floats of int8 rows.
+    """Convert int8 rows to floats.
 
     :param values: *Shape:* ``(n_rows, width)``.
     :param scale: *Shape:* ``(n_rows,)``.

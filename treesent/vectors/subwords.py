@@ -1,9 +1,9 @@
-"""A vector for a word that the table lacks, from its pieces: a bag of hashed character n-grams.
+"""Make the vector of a word that the table lacks from its pieces: a bag of hashed character n-grams.
 
 Zhao, Mudgal and Liang 2018, "Generalizing Word Embeddings using Bag of Subwords" (EMNLP), equations 1 and 2.
-A piece is known by its FNV-1a hash, so that no strings are stored. Instead of folding all pieces into a few
-buckets, where rare pieces disturb common ones, the table keeps the pieces that most words share and drops
-the rest: the size is the same, and what is kept has a row of its own.
+A piece is identified by its FNV-1a hash, so that no strings are stored. Instead of folding all pieces into a few
+buckets, where rare pieces disturb common ones, the table keeps the pieces that occur in most words and
+drops the rest: the size is the same, and every piece that is kept has its own row.
 """
 
 import re
@@ -25,37 +25,37 @@ _URL = re.compile(r"^(?:\w+://|www\.)|\.(?:com|org|net|edu|gov|html?)\b")
 
 
 class Subwords(Protocol):
-    """What makes a vector for an unknown word: :class:`SubwordVectors`, or fastText's own buckets."""
+    """Makes vectors for unknown words: :class:`SubwordVectors`, or fastText's own buckets."""
 
     @property
     def width(self) -> int:
-        """How many numbers a vector has."""
+        """The dimension of a vector."""
 
     def __len__(self) -> int:
-        """How many pieces there are."""
+        """The number of pieces."""
 
     def vectors(self, words: Sequence[str]) -> Float32:
-        """Vectors of words from their pieces. *Shape:* ``(n_words, width)``."""
+        """Make vectors of words from their pieces. *Shape:* ``(n_words, width)``."""
 
     def half(self) -> Self:
-        """The same in float16."""
+        """Convert to float16."""
 
     def quantise(self) -> Self:
-        """The same in int8."""
+        """Convert to int8."""
 
     def rotate(self, axes: Float32) -> Self:
-        """The same on other axes. *Shape:* ``(width, new width)``."""
+        """Multiply by a matrix. *Shape:* ``(width, new_width)``."""
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """The same as named arrays."""
+        """Give the parts as named arrays."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
-    """The pieces of many words, in no order.
+    """The pieces of many words, unordered.
 
-    :param owner: the word each piece is of. *Shape:* ``(n_pieces,)``.
-    :param hashes: *Shape:* ``(n_pieces,)``.
+    :param owner: the word of each piece. *Shape:* ``(n_pieces,)``
+    :param hashes: the hash of each piece. *Shape:* ``(n_pieces,)``
     """
 
     owner: Int64
@@ -64,13 +64,13 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SubwordVectors:
-    """Vectors of word pieces; a word's vector is that of every word (row 0) plus the sum of its pieces.
+    """Vectors of word pieces; the vector of a word is row 0, common to all words, plus the sum of its pieces.
 
-    :param hashes: the pieces kept, sorted from row 1 on; row 0 is no piece. *Shape:* ``(n_pieces,)``.
-    :param matrix: float32, float16 or int8; row 0 belongs to every word. *Shape:* ``(n_pieces, width)``.
-    :param scale: what an int8 row is multiplied by, or None. *Shape:* ``(n_pieces,)``.
-    :param shortest: characters of the shortest n-gram, with the marks of the word's ends.
-    :param longest: characters of the longest.
+    :param hashes: the pieces that are kept, sorted from row 1 on; row 0 is not a piece. *Shape:* ``(n_pieces,)``
+    :param matrix: float32, float16 or int8; row 0 is common to all words. *Shape:* ``(n_pieces, width)``
+    :param scale: the factor of each int8 row; None for floats. *Shape:* ``(n_pieces,)``
+    :param shortest: characters of the shortest n-gram, boundary marks included.
+    :param longest: characters of the longest n-gram.
     """
 
     hashes: UInt32
@@ -80,7 +80,7 @@ class SubwordVectors:
     longest: int
 
     def __post_init__(self) -> None:
-        """Refuse parts that disagree."""
+        """Check that the parts fit together."""
         if self.matrix.ndim != 2 or len(self.hashes) != len(self.matrix) or not len(self.hashes):
             raise VectorsError(f"{self.hashes.shape} pieces for vectors of shape {self.matrix.shape}")
         if (self.scale is not None) != (self.matrix.dtype == np.int8):
@@ -88,18 +88,18 @@ class SubwordVectors:
 
     @property
     def width(self) -> int:
-        """How many numbers a vector has."""
+        """The dimension of a vector."""
         return int(self.matrix.shape[1])
 
     def __len__(self) -> int:
-        """How many pieces have a vector."""
+        """The number of pieces, the row of every word included."""
         return len(self.hashes)
 
     def vectors(self, words: Sequence[str]) -> Float32:
-        """Vectors of words from their pieces; a word with no known piece gets the vector of every word.
+        """Make vectors of words from their pieces; a word without known pieces has row 0.
 
-        :param words: normalised.
-        :returns: *Shape:* ``(n_words, width)``.
+        :param words: normalised words.
+        :returns: *Shape:* ``(n_words, width)``
         """
         out = np.repeat(self._dense(np.zeros(1, np.int64)), len(words), axis=0)
         if not len(words):
@@ -112,7 +112,7 @@ class SubwordVectors:
         return out
 
     def known(self, words: Sequence[str]) -> tuple[Int64, Int64]:
-        """The rows of the words' known pieces: (word, row) pairs sorted by word."""
+        """Find the rows of the words' known pieces: (word, row) pairs sorted by word."""
         pieces = pieces_of(words, self.shortest, self.longest)
         place = np.searchsorted(self.hashes[1:], pieces.hashes) + 1
         place[place == len(self.hashes)] = 0
@@ -126,32 +126,33 @@ class SubwordVectors:
         return dequantise(self.matrix[rows], self.scale[rows])
 
     def half(self) -> Self:
-        """The same in float16."""
+        """Convert to float16."""
         matrix = self._dense(np.arange(len(self))).astype(np.float16)
         return type(self)(self.hashes, matrix, None, self.shortest, self.longest)
 
     def quantise(self) -> Self:
-        """The same in int8 with one scale a row."""
+        """Convert to int8 with a scale for each row."""
         matrix, scale = quantise_rows(self._dense(np.arange(len(self))))
         return type(self)(self.hashes, matrix, scale, self.shortest, self.longest)
 
     def rotate(self, axes: Float32) -> Self:
-        """The same on other axes, in float32.
+        """Multiply by a matrix.
 
-        :param axes: *Shape:* ``(width, new width)``.
+        :param axes: *Shape:* ``(width, new_width)``
+        :returns: the pieces in float32.
         """
         matrix = self._dense(np.arange(len(self))) @ axes
         return type(self)(self.hashes, matrix, None, self.shortest, self.longest)
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """The same as named arrays."""
+        """Give the parts as named arrays."""
         lengths = np.array([self.shortest, self.longest], np.int64)
         arrays = {"hashes": self.hashes, "matrix": self.matrix, "lengths": lengths}
         return arrays if self.scale is None else arrays | {"scale": self.scale}
 
     @classmethod
     def from_tensors(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """The pieces of :meth:`tensors`."""
+        """Make the pieces from what :meth:`tensors` gave."""
         missing = {"hashes", "matrix", "lengths"} - arrays.keys()
         if missing:
             raise VectorsError(f"the subwords lack {sorted(missing)}: build the table again")
@@ -160,7 +161,7 @@ class SubwordVectors:
 
 
 def fnv1a(text: str) -> int:
-    """The 32-bit FNV-1a hash of a text's code points; for ASCII, that of its bytes."""
+    """Compute the 32-bit FNV-1a hash of a text's code points; for ASCII, that of its bytes."""
     value = int(_FNV_OFFSET)
     for character in text:
         value = ((value ^ ord(character)) * int(_FNV_PRIME)) & 0xFFFFFFFF
@@ -168,7 +169,7 @@ def fnv1a(text: str) -> int:
 
 
 def kind_of(word: str) -> str:
-    """What sort of token this is: what is left to say of a number, an address or an emoji."""
+    """Give the kind of a token, which tells most about numbers, addresses and emojis."""
     if _URL.search(word):
         return "address"
     if word[:1] in "@#" and len(word) > 1:
@@ -185,11 +186,14 @@ def kind_of(word: str) -> str:
 
 
 def pieces_of(words: Sequence[str], shortest: int, longest: int) -> Pieces:
-    """The hashes of the words' character n-grams, ``<`` and ``>`` marking the ends, and of their kinds.
+    """Hash the character n-grams of words, with ``<`` and ``>`` as boundary marks, and their kinds.
 
-    All digits are one digit. Vectorised over the words: one pass for each length of n-gram.
+    All digits count as the same. Vectorised over the words: one pass for each length of n-gram.
 
-    :param words: normalised.
+    :param words: normalised words.
+    :param shortest: characters of the shortest n-gram.
+    :param longest: characters of the longest n-gram.
+    :returns: the pieces of all words.
     """
     wrapped = [f"<{word[:_LONGEST_WORD]}>" for word in words]
     codes = np.frombuffer("".join(wrapped).encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)

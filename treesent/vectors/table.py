@@ -1,7 +1,6 @@
-"""The table of word vectors: words to rows, in float32, half precision or int8 with a scale a row."""
+"""The table of word vectors: words and their rows, in float32, float16 or int8 with a scale for each row."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -12,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import VectorsError
-from treesent.files import replacing_path
 from treesent.types import Float32, Int64
-from treesent.vectors.buckets import BucketVectors
 from treesent.vectors.quantise import dequantise, quantise_rows
-from treesent.vectors.subwords import Subwords, SubwordVectors
+from treesent.vectors.storage import FILE, parts_of, read_arrays, to_arrays, write_arrays
+from treesent.vectors.subwords import Subwords
 
-FILE = "vectors.safetensors"
+__all__ = ["FILE", "Lookup", "VectorTable", "normalise"]
 _ESCAPES = {
     "-lrb-": "(",
     "-rrb-": ")",
@@ -33,10 +31,10 @@ _PLAIN = frozenset({np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.int8
 
 
 def normalise(word: str) -> str:
-    r"""The form of a word that a lower-cased table holds: lower case, without the treebank's escapes.
+    r"""Lower-case a word and undo the treebank's escapes, as a lower-cased table has it.
 
     ``-LRB-`` becomes ``(``, ``\/`` becomes ``/``, ``\*`` becomes ``*``, and both kinds of doubled quote
-    become ``"``. What is normalised already stays as it is.
+    become ``"``. A normalised word stays the same.
 
     :param word: a token of text or of a treebank.
     """
@@ -48,12 +46,12 @@ def normalise(word: str) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lookup:
-    """The rows of a text's words, with vectors made for the words that the table lacks.
+    """The rows of a text's words, with vectors for the words that the table lacks.
 
     :param rows: a row of the table, or ``len(table) + i`` for row ``i`` of ``extra``.
-        *Shape:* ``(n_words,)``.
-    :param extra: one vector for each distinct unknown word. *Shape:* ``(n_extra, width)``.
-    :param unknown: true where the table lacks the word. *Shape:* ``(n_words,)``.
+        *Shape:* ``(n_words,)``
+    :param extra: a vector for each distinct unknown word. *Shape:* ``(n_extra, width)``
+    :param unknown: whether the table lacks the word. *Shape:* ``(n_words,)``
     """
 
     rows: Int64
@@ -64,9 +62,8 @@ class Lookup:
 class VectorTable:
     """Words and their vectors, the most frequent word first.
 
-    A word is looked up as it is, then as :func:`normalise` leaves it, so that both a lower-cased table and
-    one that knows capitals work. The vectors are read-only by convention: every method that changes
-    something returns a new table.
+    A word is looked up as it is, then normalised, so that both lower-cased and cased tables work. The
+    vectors are read-only by convention: methods return new tables and change none.
     """
 
     normalise = staticmethod(normalise)
@@ -78,13 +75,13 @@ class VectorTable:
         scale: Float32 | None = None,
         subwords: Subwords | None = None,
     ) -> None:
-        """Hold words and rows together.
+        """Make a table of words and rows.
 
-        :param words: distinct, the most frequent first. *Shape:* ``(n_words,)``.
-        :param matrix: float32, float16 or int8. *Shape:* ``(n_words, width)``.
-        :param scale: what an int8 row is multiplied by; None for floats. *Shape:* ``(n_words,)``.
-        :param subwords: makes a vector for an unknown word from its pieces.
-        :raises VectorsError: where the parts disagree, a word stands twice or a value is not finite.
+        :param words: distinct words, the most frequent first.
+        :param matrix: float32, float16 or int8. *Shape:* ``(n_words, width)``
+        :param scale: the factor of each int8 row; None for floats. *Shape:* ``(n_words,)``
+        :param subwords: makes the vector of an unknown word from its pieces.
+        :raises VectorsError: the parts disagree, a word occurs twice or a value is not finite.
         """
         self.words: list[str] = words if isinstance(words, list) else list(words)
         self.matrix = matrix
@@ -94,9 +91,11 @@ class VectorTable:
 
     def _check(self) -> None:
         if self.matrix.ndim != 2 or self.matrix.shape[1] == 0:
-            raise VectorsError(f"a table of vectors has shape (n_words, width), not {self.matrix.shape}")
+            raise VectorsError(
+                f"a table of vectors has the shape (n_words, width), not {self.matrix.shape}; give one row for each word"
+            )
         if not self.words:
-            raise VectorsError("a table of vectors needs at least one word, this one is empty")
+            raise VectorsError("the table of vectors is empty; give at least one word")
         if len(self.words) != len(self.matrix):
             raise VectorsError(
                 f"{len(self.words)} words for {len(self.matrix)} rows: give one word for each row"
@@ -119,16 +118,14 @@ class VectorTable:
         self._check_distinct()
 
     def _check_distinct(self) -> None:
-        # By hash first: the dictionary costs as much memory as the words and waits until it is needed.
+        # By hash first: the dictionary takes as much memory as the words, and is made only when needed.
         hashes = np.fromiter(map(hash, self.words), np.int64, len(self.words))
         hashes.sort()
         if (hashes[1:] != hashes[:-1]).all() or len(self._index) == len(self.words):
             return
         row = next(row for row, word in enumerate(self.words) if self._index[word] != row)
         word = self.words[row]
-        raise VectorsError(
-            f"the word {word!r} stands in rows {row} and {self._index[word]}: keep one of them"
-        )
+        raise VectorsError(f"the word {word!r} is in rows {row} and {self._index[word]}: keep one of them")
 
     def _check_finite(self) -> None:
         if self.matrix.dtype == np.int8:
@@ -147,12 +144,12 @@ class VectorTable:
 
     @cached_property
     def _length(self) -> float:
-        """The mean length of (at most 10,000) rows: what counts as near zero is measured by it."""
+        """The mean length of at most 10,000 rows, relative to which a vector is near zero."""
         return float(np.linalg.norm(self.dense(slice(0, 10_000)), axis=1).mean())
 
     @cached_property
     def _default(self) -> Float32:
-        """The mean of the rows; where that is zero (a centred table), the row nearest to it that is not."""
+        """The mean of the rows; in a centred table, whose mean is zero, the shortest row that is not near zero."""
         total = np.zeros(self.width, np.float64)
         for start in range(0, len(self), 1 << 14):
             total += self.dense(slice(start, start + (1 << 14))).sum(axis=0, dtype=np.float64)
@@ -165,11 +162,11 @@ class VectorTable:
         return nearest
 
     def __len__(self) -> int:
-        """How many words the table holds."""
+        """The number of words."""
         return len(self.words)
 
     def __contains__(self, word: object) -> bool:
-        """Whether the table has a row for the word, as it is or normalised."""
+        """Whether the table has the word, as it is or normalised."""
         return isinstance(word, str) and self.row(word) >= 0
 
     def __repr__(self) -> str:
@@ -177,18 +174,23 @@ class VectorTable:
 
     @property
     def width(self) -> int:
-        """How many numbers a vector has."""
+        """The dimension of a vector."""
         return int(self.matrix.shape[1])
 
     def row(self, word: str) -> int:
-        """The row of a word, as it is or normalised; -1 where the table lacks it."""
+        """Find the row of a word, as it is or normalised.
+
+        :param word: the word.
+        :returns: its row, -1 if the table lacks it.
+        """
         found = self._index.get(word, -1)
         return found if found >= 0 else self._index.get(normalise(word), -1)
 
     def rows(self, words: Sequence[str]) -> Int64:
-        """The rows of many words; -1 where the table lacks one.
+        """Find the rows of words, as they are or normalised.
 
-        :returns: *Shape:* ``(n_words,)``.
+        :param words: the words.
+        :returns: their rows, -1 for a word that the table lacks. *Shape:* ``(n_words,)``
         """
         found = np.fromiter(map(self._index.get, words, repeat(-1)), np.int64, len(words))
         for place in np.flatnonzero(found < 0).tolist():
@@ -196,10 +198,13 @@ class VectorTable:
         return found
 
     def lookup(self, words: Sequence[str]) -> Lookup:
-        """The rows of a text's words; each distinct unknown word is given one vector of its own.
+        """Find the rows of a text's words, and make a vector for each distinct unknown word.
 
-        An unknown word's vector comes from its pieces (``subwords``), or is the mean of the table where there
-        are none: never zero.
+        The vector of an unknown word is made from its pieces (``subwords``); without them it is the mean of
+        the table. It is never zero.
+
+        :param words: the words.
+        :returns: the rows and the vectors made.
         """
         rows = self.rows(words)
         unknown = rows < 0
@@ -209,10 +214,10 @@ class VectorTable:
         return Lookup(rows, self.guess(list(made)), unknown)
 
     def guess(self, words: Sequence[str]) -> Float32:
-        """Vectors for words that the table lacks, from their pieces.
+        """Make vectors for words that the table lacks, from their pieces.
 
-        :param words: normalised.
-        :returns: *Shape:* ``(n_words, width)``.
+        :param words: normalised words.
+        :returns: *Shape:* ``(n_words, width)``
         """
         if self.subwords is None:
             return np.tile(self._default, (len(words), 1))
@@ -221,149 +226,93 @@ class VectorTable:
         return made
 
     def vector(self, word: str) -> Float32:
-        """The vector of one word; an unknown word's is made from its pieces. *Shape:* ``(width,)``."""
+        """Give the vector of one word; that of an unknown word is made from its pieces.
+
+        :param word: the word.
+        :returns: *Shape:* ``(width,)``
+        """
         row = self.row(word)
         found = self.dense(slice(row, row + 1)) if row >= 0 else self.guess([normalise(word)])
         return found.reshape(self.width)
 
     def dense(self, rows: Int64 | slice = slice(None)) -> Float32:
-        """Rows in float32, decoded where the table is int8.
+        """Give rows in float32; int8 rows are decoded.
 
         :param rows: which; all of them by default.
-        :returns: *Shape:* ``(n_rows, width)``.
+        :returns: *Shape:* ``(n_rows, width)``
         """
         if self.scale is None:
             return np.asarray(self.matrix[rows], dtype=np.float32)
         return dequantise(self.matrix[rows], self.scale[rows])
 
     def take(self, rows: Int64) -> Self:
-        """The table of some rows, in the order given.
+        """Select rows, in the order given.
 
-        :param rows: distinct. *Shape:* ``(n_rows,)``.
+        :param rows: distinct rows. *Shape:* ``(n_rows,)``
+        :returns: the table of these rows.
         """
         words = [self.words[row] for row in rows.tolist()]
         scale = None if self.scale is None else self.scale[rows]
         return type(self)(words, self.matrix[rows], scale, self.subwords)
 
     def most_frequent(self, n: int) -> Self:
-        """The first ``n`` words, which are the most frequent."""
+        """Select the first words, which are the most frequent.
+
+        :param n: how many, at least one.
+        :returns: the table of these words.
+        """
         if n < 1:
-            raise VectorsError(f"most_frequent takes at least one word, not {n}")
+            raise VectorsError(f"most_frequent is {n}; expected at least 1")
         scale = None if self.scale is None else self.scale[:n]
         return type(self)(self.words[:n], self.matrix[:n], scale, self.subwords)
 
-    def restrict(self, vocabulary: Iterable[str]) -> Self:
-        """The words of a vocabulary that the table has, in the table's order.
-
-        :raises VectorsError: where none is left.
-        """
-        rows = self.rows(list(vocabulary))
-        kept = np.unique(rows[rows >= 0])
-        if not len(kept):
-            raise VectorsError("the table has none of the vocabulary's words: are both lower-cased?")
-        return self.take(kept)
-
     def half(self) -> Self:
-        """The table in float16: half the bytes of float32."""
+        """Convert the table to float16, half the size of float32."""
         subwords = None if self.subwords is None else self.subwords.half()
         return type(self)(self.words, self.dense().astype(np.float16), None, subwords)
 
     def quantise(self) -> Self:
-        """The table in int8 with one scale a row: a quarter of the bytes of float32."""
+        """Convert the table to int8 with a scale for each row, a quarter of the size of float32."""
         subwords = None if self.subwords is None else self.subwords.quantise()
         return type(self)(self.words, *quantise_rows(self.dense()), subwords)
 
     def with_subwords(self, subwords: Subwords | None) -> Self:
-        """The same rows with another way to make a vector for an unknown word."""
+        """Give the same rows with other subwords, or without.
+
+        :param subwords: makes the vector of an unknown word from its pieces; None for the mean.
+        :returns: the table.
+        """
         return type(self)(self.words, self.matrix, self.scale, subwords)
 
-    def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """The table as named arrays, the words among them (UTF-8, one a line), closed by a digest."""
-        for row, word in enumerate(self.words):
-            if "\n" in word:
-                raise VectorsError(f"row {row}: the word {word!r} holds a line break and cannot be saved")
-        text = "\n".join(self.words).encode("utf-8")
-        arrays: dict[str, npt.NDArray[Any]] = {"words": np.frombuffer(text, np.uint8)}
-        arrays["matrix"] = np.ascontiguousarray(self.matrix)
-        if self.scale is not None:
-            arrays["scale"] = np.ascontiguousarray(self.scale)
-        if self.subwords is not None:
-            arrays |= {f"subwords.{name}": array for name, array in self.subwords.tensors().items()}
-        return arrays | {"digest": _digest(arrays)}
-
-    @classmethod
-    def from_tensors(cls, arrays: Mapping[str, npt.NDArray[Any]], source: str = "the table") -> Self:
-        """The table of :meth:`tensors`.
-
-        :param source: what to call it in an error.
-        :raises VectorsError: where an array is missing or a byte has changed.
-        """
-        for name in ("words", "matrix", "digest"):
-            if name not in arrays:
-                raise VectorsError(f"{source} has no {name!r}: it is no table that treesent saved")
-        content = {name: array for name, array in arrays.items() if name != "digest"}
-        if not np.array_equal(_digest(content), arrays["digest"]):
-            raise VectorsError(f"{source} is damaged (its checksum differs): copy or build it again")
-        pieces = {
-            name.removeprefix("subwords."): a for name, a in content.items() if name.startswith("subwords.")
-        }
-        kind = BucketVectors if "buckets" in pieces else SubwordVectors
-        subwords: Subwords | None = kind.from_tensors(pieces) if pieces else None
-        words = content["words"].tobytes().decode("utf-8").split("\n")
-        return cls(words, content["matrix"], content.get("scale"), subwords)
-
-    def to_bytes(self) -> bytes:
-        """The table as safetensors."""
-        from safetensors.numpy import save
-
-        return bytes(save(self.tensors()))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """The table of :meth:`to_bytes`."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        try:
-            arrays = load(data)
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise VectorsError(f"these bytes are not a table of vectors ({error}): build it again") from error
-        return cls.from_tensors(arrays)
-
     def save(self, folder: str | Path) -> None:
-        """Write the table into a folder as safetensors; the file appears under its name only when whole."""
-        from safetensors.numpy import save_file
+        """Write the table into a folder as safetensors; a file that is there is replaced only when all is written.
 
-        target = Path(folder) / FILE
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing_path(target) as partial:
-            save_file(self.tensors(), partial, {"format": "treesent.vectors.1"})
+        :param folder: the folder; it is made if it is missing.
+        :raises VectorsError: a word contains a line break.
+        :raises OutputError: the file cannot be written.
+        """
+        arrays = to_arrays(self.words, self.matrix, self.scale, self.subwords)
+        write_arrays(Path(folder) / FILE, arrays)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read what :meth:`save` wrote; nothing is unpickled.
 
         :param folder: the folder, or the file in it.
-        :raises VectorsError: where the file is missing, cut short or damaged.
+        :returns: the table.
+        :raises VectorsError: the file is missing, cut short or damaged.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         path = Path(folder)
         path = path / FILE if path.is_dir() else path
-        if not path.is_file():
-            raise VectorsError(f"{path} does not exist: give the folder that VectorTable.save wrote")
-        try:
-            arrays = load_file(path)
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise VectorsError(f"{path} is cut short or not safetensors ({error}): copy it again") from error
-        return cls.from_tensors(arrays, str(path))
+        return cls.from_arrays(read_arrays(path), str(path))
 
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], source: str = "the table") -> Self:
+        """Make the table of the arrays that :meth:`save` writes.
 
-def _digest(arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data.cast("B") if array.size else b"")
-    return np.frombuffer(digest.digest(), np.uint8)
+        :param arrays: the arrays by name.
+        :param source: what to call them in an error.
+        :returns: the table.
+        :raises VectorsError: an array is missing, or a byte has changed.
+        """
+        return cls(*parts_of(arrays, source))

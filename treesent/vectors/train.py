@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from treesent.config import section
 from treesent.errors import RecipeError, VectorsError
 from treesent.vectors.formats.libraries import from_gensim
 from treesent.vectors.table import VectorTable, normalise
@@ -16,50 +18,47 @@ from treesent.vectors.table import VectorTable, normalise
 BREAKS = r"(?:<br\s*/?>)+|\n+"
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class TrainSettings:
     """How vectors are trained; the section ``[vectors_training]`` of a recipe in ``embeddings/``."""
 
     algorithm: Literal["word2vec", "fasttext"] = "word2vec"
     """word2vec (Mikolov et al. 2013), or fastText (Bojanowski et al. 2017), which knows a word's n-grams."""
     architecture: Literal["skip-gram", "cbow"] = "skip-gram"
-    width: int = 200
-    window: int = 6
+    width: PositiveInt = 200
+    window: PositiveInt = 6
     """Words on each side that a word is to predict, or to be predicted from."""
-    negative: int = 8
+    negative: PositiveInt = 8
     """Random words told apart from each true one."""
-    epochs: int = 8
-    min_count: int = 4
-    """Words met less often are left out."""
-    sample: float = 1e-4
-    """The most frequent words are skipped at random above this share of the text."""
-    seed: int = 1
-    workers: int = 1
+    epochs: PositiveInt = 8
+    min_count: PositiveInt = 4
+    """Words that occur less often are left out."""
+    sample: NonNegativeFloat = 1e-4
+    """Words with a higher relative frequency than this are randomly subsampled."""
+    seed: NonNegativeInt = 1
+    workers: PositiveInt = 1
     """Threads; with one, the same seed gives the same vectors."""
     phrases: bool = False
     """Join pairs of words that go together into one, ``new_york`` (Mikolov et al. 2013, section 4)."""
     phrase_threshold: float = 10.0
     split_at: str = BREAKS
     """A regular expression; words on its two sides do not predict each other."""
-    shortest: int = 3
+    shortest: PositiveInt = 3
     """fastText: characters of the shortest n-gram."""
-    longest: int = 6
-    buckets: int = 50_000
-    """fastText: rows that the n-grams share."""
+    longest: PositiveInt = 6
+    buckets: PositiveInt = 50_000
+    """fastText: rows into which the n-grams are hashed."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
-        for name in ("width", "window", "epochs", "min_count", "workers", "shortest", "buckets"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name} is {getattr(self, name)}; expected at least 1")
-        if self.negative < 1 or self.sample < 0:
-            raise RecipeError(f"negative is {self.negative}, sample {self.sample}; expected at least 1 and 0")
+        """Refuse an empty range of n-grams, and a pattern that is not a regular expression."""
         if self.longest < self.shortest:
-            raise RecipeError(f"longest is {self.longest}; expected at least shortest, {self.shortest}")
+            raise RecipeError(f"longest is {self.longest}; must be at least shortest, {self.shortest}")
         try:
             re.compile(self.split_at)
         except re.error as error:
-            raise RecipeError(f"split_at is {self.split_at!r}, no regular expression: {error}") from error
+            raise RecipeError(
+                f"split_at is {self.split_at!r}; must be a regular expression ({error})"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Progress:
     :param stage: ``"tokenise"``, ``"phrases"`` or ``"train"``.
     :param done: texts, or epochs.
     :param total: epochs; None for texts, whose number nobody knows.
-    :param loss: mean loss a word of the epoch; None where gensim tells none (fastText).
+    :param loss: mean loss a word of the epoch; None for fastText, whose loss gensim does not report.
     """
 
     stage: str
@@ -91,7 +90,8 @@ def train_vectors(
 
     :param texts: any stream.
     :param report: told of each 1,000 texts and each epoch.
-    :raises VectorsError: where no word is frequent enough.
+    :returns: the table.
+    :raises VectorsError: no word is frequent enough, or training diverged.
     """
     settings, report = settings or TrainSettings(), report or (lambda progress: None)
     with tempfile.TemporaryDirectory(prefix="treesent-") as folder:

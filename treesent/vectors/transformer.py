@@ -15,18 +15,18 @@ from treesent.vectors.table import VectorTable
 def read_transformer(
     folder: str | Path, words: Sequence[str], batch_size: int = 256, centre: bool = True
 ) -> VectorTable:
-    """The vectors of words that a transformer sees alone: the mean of the last layer over the word's pieces.
+    """Compute the vector of each word as a text of its own: the mean of the last layer over its pieces.
 
-    Every word is a text of its own; the marks at its ends are left out of the mean. Where a word has no piece
-    at all (a blank, say), the whole text's mean stands in. Centring takes the mean of all words away, the
-    large direction that all of a transformer's states share.
+    Special tokens are excluded from the mean, unless a word has no other pieces (a blank, for example).
+    Centring subtracts the mean of all words, the large component that a transformer's states have in common.
 
     :param folder: a model folder of ``transformers`` (``config.json``, the tokenizer and safetensors).
-    :param words: distinct, the most frequent first.
-    :param batch_size: words in one forward pass; they are sorted by length first.
-    :param centre: take the mean vector away.
-    :raises MissingExtraError: where ``transformers`` is not installed.
-    :raises VectorsError: where the folder holds no model.
+    :param words: distinct words, the most frequent first.
+    :param batch_size: words in one forward pass, after sorting by length.
+    :param centre: subtract the mean vector.
+    :returns: the table.
+    :raises MissingExtraError: ``transformers`` is not installed.
+    :raises VectorsError: the folder does not hold a complete model.
     """
     tokenizer, model = _open(Path(folder))
     encoded: list[list[int]] = tokenizer(list(words), truncation=True, max_length=64)["input_ids"]
@@ -52,7 +52,9 @@ def _open(folder: Path) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError) as error:
-        raise VectorsError(f"{folder} holds no whole transformer ({error}): copy it again") from error
+        raise VectorsError(
+            f"{folder} does not hold a complete transformer ({error}): copy it again"
+        ) from error
     return tokenizer, model.float().eval()
 
 

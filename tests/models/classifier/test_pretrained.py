@@ -20,7 +20,7 @@ from treesent.nn.batch import ForestBatch
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.sequences import Steps
 from treesent.training.optimizers import build_optimizers, set_rate
-from treesent.training.recipe import OptimizerConfig
+from treesent.training.sections import OptimizerConfig
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.vectors.table import VectorTable
@@ -277,7 +277,7 @@ def test_a_classifier_begins_with_the_vectors_that_a_language_model_has_tuned(fo
             {"model.@architectures": "treesent.TreeGRU.v1"},
             "tree networks cannot be initialised from a language model",
         ),
-        ({"model.@architectures": "treesent.DistanceParser.v1"}, "is no recurrent classifier"),
+        ({"model.@architectures": "treesent.DistanceParser.v1"}, "model.encoder is unknown"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(folder, tmp_path, overrides, message):

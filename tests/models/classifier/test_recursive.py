@@ -61,39 +61,6 @@ def batch(structure, seed=0):
     return ForestBatch.from_forest(forest(structure, seed))
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def transcription(model, structure, rows):
-    """Tai et al. 2015, eqs. 9-14, node by node."""
-    weights = [weight.detach().numpy() for weight in (model.input, model.recurrent, model.bias)]
-    w_i, w_o, w_u = weights[0].reshape(3, HIDDEN, -1)
-    u_fl, u_fr, u_i, u_o, u_u = weights[1].reshape(5, HIDDEN, -1)
-    b_f, b_i, b_o, b_u = weights[2]
-    hs, word = [], iter(rows)
-    for tree in range(structure.n_trees):
-        h, c = [], []
-        for left, right in zip(*structure.arrays(tree)[:2], strict=True):
-            leaf = left < 0
-            x = TABLE[next(word)] if leaf else np.zeros(WIDTH)
-            below = np.zeros(2 * HIDDEN) if leaf else np.concatenate([h[left], h[right]])
-            i, o = sigmoid(w_i @ x + u_i @ below + b_i), sigmoid(w_o @ x + u_o @ below + b_o)
-            u = np.tanh(w_u @ x + u_u @ below + b_u)
-            fl, fr = sigmoid(u_fl @ below + b_f), sigmoid(u_fr @ below + b_f)
-            c.append(i * u + (0 if leaf else fl * c[left] + fr * c[right]))
-            h.append(o * np.tanh(c[-1]))
-        hs += h
-    return np.array(hs)
-
-
-@given(structures())
-def test_tree_lstm_is_its_equations(structure):
-    made, trees = network(), forest(structure)
-    hidden = made(ForestBatch.from_forest(trees)).hidden.detach().numpy()[trees.order]
-    np.testing.assert_allclose(hidden, transcription(made.composition, structure, trees.rows), atol=1e-12)
-
-
 def test_a_chain_is_an_lstm():
     """With the right forget gate shut, a left-branching tree reads leaves as torch's LSTM reads inputs."""
     steps, model = 9, BinaryTreeLSTM(WIDTH, HIDDEN, generator()).double()
@@ -232,24 +199,20 @@ def test_a_weight_counts_a_node_so_many_times():
 def test_one_word_is_a_tree():
     made, trees = network(), batch(Structure.right_branching([1]))
     logits, grads = learn(made, trees)
-    assert logits.shape == (1, CLASSES)
-    assert all(grad.isfinite().all() for grad in grads.values())
+    h, _ = made.composition.leaf(made.embedding(trees.distinct))
+    expected = h @ made.weight.t() + made.bias
+    torch.testing.assert_close(logits, expected)
+    wanted = torch.autograd.grad(node_loss(expected, trees.label), made.composition.input)[0]
+    torch.testing.assert_close(grads["composition.input"], wanted)
+    assert not grads["composition.recurrent"].any() and not grads["composition.bias"][0].any()
 
 
 def test_no_trees_is_a_batch():
+    """It scores nothing, and leaves a step as it was."""
     made, trees = network(), batch(Structure.right_branching([]))
-    assert made(trees).logits.shape == (0, CLASSES)
-
-
-@pytest.mark.parametrize(
-    "forward", [BinaryTreeLSTM.forward, Composition.forward], ids=["by hand", "by autograd"]
-)
-def test_ten_thousand_words_in_a_row(forward, monkeypatch):
-    monkeypatch.setattr(BinaryTreeLSTM, "forward", forward)
-    trees = batch(Structure.right_branching([10_000]))
-    logits, grads = learn(network(), trees)
-    assert logits.isfinite().all()
-    assert all(grad.isfinite().all() for grad in grads.values())
+    logits, grads = learn(made, trees)
+    assert logits.tolist() == [] and logits.shape[1] == CLASSES
+    assert not any(grad.any() for grad in grads.values())
 
 
 def test_masks_follow_the_seed():

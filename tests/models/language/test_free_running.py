@@ -9,18 +9,18 @@ import torch
 
 from tests.device_guard import DeviceGuard
 from treesent.data.streams import Encoded
-from treesent.models.language.config import LanguageModelConfig
+from treesent.models.language.config import LENGTHS, LanguageModelConfig
 from treesent.models.language.free_running import free_losses, run_freely
 from treesent.models.language.generation import distribution
-from treesent.models.language.lengths import LENGTHS
 from treesent.models.language.model import LanguageModel
-from treesent.models.language.sampling import Shape, pick
+from treesent.models.language.sampling import SamplingConfig, pick
 from treesent.models.language.scheduled_sampling import ScheduledSampling
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import LanguageTask
 from treesent.models.language.text_losses import text_losses
-from treesent.text.vocabulary import END, Vocabulary
+from treesent.text.vocabulary import EOS, Vocabulary
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig
 
 TEXTS = ["abcab", "ca", "bbcabca", "c", "abcabcabc"] * 4
 CPU = torch.device("cpu")
@@ -41,7 +41,7 @@ def encoded():
 
 
 def config(**settings):
-    return TrainingConfig(
+    return LanguageTrainingConfig(
         **{
             "max_epochs": 1,
             "metric": "perplexity",
@@ -76,7 +76,7 @@ def test_fed_the_truth_alone_it_is_teacher_forcing(network, length):
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_a_text_in_a_stream_is_as_probable_as_alone(network, length):
     model, texts = make(length=length, **network).eval(), encoded()
-    stream = torch.from_numpy(np.append(END, texts.symbols).astype(np.int64))[:, None]
+    stream = torch.from_numpy(np.append(EOS, texts.symbols).astype(np.int64))[:, None]
     remaining = torch.from_numpy(texts.remaining(np.arange(-1, len(texts.symbols) - 1)))[:, None]
     features, _ = model(stream[:-1], model.initial_state(1), None, remaining)
     losses = model.losses(features[:, 0], stream[1:, 0])
@@ -104,13 +104,16 @@ def test_nothing_waits_for_the_device_in_any_precision(network, length):
         assert torch.isfinite(weight.grad).all(), name
     with DeviceGuard():
         log_probs, _ = model.window(batch.symbols, state, None, batch.remaining)
-        pick(distribution(log_probs[-1], Shape(top_k=2, top_p=0.5), model.coin), uniform)
+        pick(
+            distribution(log_probs[-1], SamplingConfig(top_k=2, top_p=0.5), model.ending.in_softmax),
+            uniform,
+        )
 
 
 def test_share_0_feeds_its_own_draws():
     """The loss of a window is that of true symbols after inputs that the model drew, an end left to stand."""
     model = make()
-    symbols = torch.tensor([[2, 3], [4, 2], [3, END], [2, 2], [4, 3]])
+    symbols = torch.tensor([[2, 3], [4, 2], [3, EOS], [2, 2], [4, 3]])
     _, numbers = torch.rand((2, 4, 2), generator=torch.Generator().manual_seed(5))
     state, read, wanted = model.initial_state(2), symbols[0], []
     for place in range(4):
@@ -118,7 +121,7 @@ def test_share_0_feeds_its_own_draws():
         wanted.append(-log_probs.gather(1, symbols[place + 1][:, None])[:, 0])
         if place < 3:
             own = pick(log_probs.float().exp(), numbers[place + 1])
-            true = (symbols[place + 1] == END) | (own == END)
+            true = (symbols[place + 1] == EOS) | (own == EOS)
             read = torch.where(true, symbols[place + 1], own)
     found, _ = free_losses(model, symbols, model.initial_state(2), 0.0, torch.Generator().manual_seed(5))
     torch.testing.assert_close(found, torch.stack(wanted))

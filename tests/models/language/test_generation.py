@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from treesent.errors import ModelError, RecipeError
-from treesent.models.language.config import LanguageModelConfig
+from treesent.models.language.config import LENGTHS, LanguageModelConfig
 from treesent.models.language.generation import distribution, draw_texts
-from treesent.models.language.lengths import LENGTHS
+from treesent.models.language.go_on import GoOn
 from treesent.models.language.model import LanguageModel
-from treesent.models.language.sampling import PLAIN, Shape
+from treesent.models.language.sampling import PLAIN, SamplingConfig
 from treesent.models.language.text_losses import ending_log_probs, lengths_with, text_losses
-from treesent.text.vocabulary import END, UNKNOWN, Vocabulary
+from treesent.text.vocabulary import EOS, UNK, Vocabulary
 
 LETTERS = (2, 3, 4)
 
@@ -30,8 +30,8 @@ def small(length, **more):
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(torch.randn(weight.shape, generator=generator))
-        if model.go_on is not None:
-            model.go_on.weight.div_(2)
+        if isinstance(model.ending, GoOn):
+            model.ending.weight.div_(2)
     model.fit_lengths(np.repeat([0, 1, 2, 3, 5], [1, 2, 4, 2, 1]))
     return model.eval().double()
 
@@ -46,7 +46,7 @@ def by_steps(model, text):
     lengths = None if model.count is None else torch.tensor([len(text)])
     state = model.initial_state(1, "cpu", lengths)
     total = 0.0 if lengths is None else model.count.log_prob(lengths).item()
-    for symbol, following in itertools.pairwise([END, *text, END]):
+    for symbol, following in itertools.pairwise([EOS, *text, EOS]):
         log_probs, state = model.step(torch.tensor([symbol]), state)
         total += log_probs[0, following].item()
     return total
@@ -98,7 +98,7 @@ def test_a_prefix_is_as_probable_with_each_length_as_read_with_it():
     found = lengths_with(model, prefix)
     for length in (3, 4, 63, 64, 65, 70, 71, 72, 73, 200, 287, 288, 289, 300):
         state, total = model.initial_state(1, "cpu", torch.tensor([length])), 0.0
-        for symbol, following in itertools.pairwise([END, *prefix]):
+        for symbol, following in itertools.pairwise([EOS, *prefix]):
             log_probs, state = model.step(torch.tensor([symbol]), state)
             total += log_probs[0, following].item()
         total += model.count.log_prob(torch.tensor([length])).item()
@@ -125,16 +125,16 @@ def by_enumeration(model, text, prompt=()):
         lengths = torch.tensor([len(prompt) + len(text)])
         total = np.exp(log_probs - np.logaddexp.reduce(log_probs))[len(text)]
     state = model.initial_state(1, "cpu", lengths)
-    read = [END, *prompt, *text]
-    for place, (symbol, following) in enumerate(itertools.pairwise([*read, END])):
+    read = [EOS, *prompt, *text]
+    for place, (symbol, following) in enumerate(itertools.pairwise([*read, EOS])):
         log_probs, state = model.step(torch.tensor([symbol]), state)
         probs = log_probs[0].exp().detach().numpy()
         if place < len(prompt):
             continue
-        if model.coin and following != END:
-            total *= probs[following] / (probs.sum() - probs[END] - probs[UNKNOWN]) * (1 - probs[END])
+        if not model.ending.in_softmax and following != EOS:
+            total *= probs[following] / (probs.sum() - probs[EOS] - probs[UNK]) * (1 - probs[EOS])
         else:
-            total *= probs[following] / (1 if model.coin else 1 - probs[UNKNOWN])
+            total *= probs[following] / (1 if not model.ending.in_softmax else 1 - probs[UNK])
     return total
 
 
@@ -143,7 +143,7 @@ def test_texts_are_drawn_as_often_as_they_are_probable(toy, prompt):
     n = 4000
     drawn = draw_texts(toy, n, prompt=np.array(prompt, np.int64), longest=60, seed=1)
     counts = Counter(tuple(text.tolist()) for text in drawn.symbols)
-    assert not any(UNKNOWN in text for text in counts)
+    assert not any(UNK in text for text in counts)
     every = [text for k in range(3) for text in itertools.product(LETTERS, repeat=k)]
     wanted = np.array([by_enumeration(toy, text, prompt) for text in every])
     kept = wanted * n > 5  # what a chi-square test asks for
@@ -154,14 +154,18 @@ def test_texts_are_drawn_as_often_as_they_are_probable(toy, prompt):
     assert test.pvalue > 1e-3
 
 
-@pytest.mark.parametrize("shape", [PLAIN, Shape(temperature=0.5), Shape(top_k=2), Shape(top_p=0.6)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [PLAIN, SamplingConfig(temperature=0.5), SamplingConfig(top_k=2), SamplingConfig(top_p=0.6)],
+    ids=str,
+)
 def test_a_coin_is_left_as_it_is_whatever_the_shape(shape):
     model = small("go_on")
-    log_probs, _ = model.step(torch.tensor([END, 2, 3]), model.initial_state(3))
-    probs = distribution(log_probs, shape, coin=True)
-    torch.testing.assert_close(probs[:, END], log_probs[:, END].exp())
+    log_probs, _ = model.step(torch.tensor([EOS, 2, 3]), model.initial_state(3))
+    probs = distribution(log_probs, shape, in_softmax=False)
+    torch.testing.assert_close(probs[:, EOS], log_probs[:, EOS].exp())
     torch.testing.assert_close(probs.sum(1), torch.ones(3).double())
-    assert (probs[:, UNKNOWN] == 0).all()
+    assert (probs[:, UNK] == 0).all()
 
 
 def test_equal_seeds_give_equal_texts_whatever_n(toy):
@@ -182,14 +186,14 @@ def test_a_text_is_cut_short_at_the_longest(toy):
 
 def test_temperature_0_is_greedy():
     model = small("end")
-    (text,) = draw_texts(model, 1, shape=Shape(temperature=0), longest=20).symbols
-    state, symbol, wanted = model.initial_state(1), END, []
+    (text,) = draw_texts(model, 1, config=SamplingConfig(temperature=0), longest=20).symbols
+    state, symbol, wanted = model.initial_state(1), EOS, []
     while len(wanted) < 20:
         log_probs, state = model.step(torch.tensor([symbol]), state)
         known = log_probs[0].detach().clone()
-        known[UNKNOWN] = -torch.inf
+        known[UNK] = -torch.inf
         symbol = int(known.argmax())
-        if symbol == END:
+        if symbol == EOS:
             break
         wanted.append(symbol)
     assert text.tolist() == wanted
@@ -209,5 +213,5 @@ def test_nothing_to_draw_is_refused(numbers):
 
 def test_a_model_of_counts_asks_for_them():
     model = small("count")
-    with pytest.raises(ModelError, match=r"give those of the texts to initial_state"):
-        model.step(torch.tensor([END]), model.initial_state(1))
+    with pytest.raises(ModelError, match=r"pass the lengths of the texts to initial_state"):
+        model.step(torch.tensor([EOS]), model.initial_state(1))

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from treesent.data.streams import Encoded, Lanes
-from treesent.models.language.config import LanguageModelConfig
+from treesent.models.language.config import LENGTHS, LanguageModelConfig
 from treesent.models.language.generation import draw_texts
-from treesent.models.language.lengths import LENGTHS
 from treesent.models.language.model import LanguageModel
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import LanguageTask
 from treesent.models.language.text_losses import text_losses
-from treesent.text.vocabulary import END, Vocabulary
+from treesent.text.vocabulary import EOS, Vocabulary
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, ScheduleConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig, ScheduleConfig
 
 SHARES = {1: 0.3, 2: 0.2, 4: 0.5}
 """Of lengths; the letters tell nothing of them, so that a model must count."""
@@ -38,7 +38,7 @@ def model(request):
     model = LanguageModel(vocabulary, settings, generator=torch.Generator().manual_seed(0))
     train = Encoded.of(vocabulary, texts)
     model.fit_lengths(np.diff(train.offsets) - 1)
-    config = TrainingConfig(
+    config = LanguageTrainingConfig(
         max_epochs=1,
         metric="perplexity",
         batch_size=64,
@@ -68,7 +68,7 @@ def test_drawn_lengths_are_those_of_the_texts(model):
 
 def test_the_loss_is_near_the_entropy(model):
     """Letters are uniform and lengths have their shares: no model does better, and these nearly reach it."""
-    texts = [np.append(model.vocabulary.encode(text), END) for text in corpus(600)]
+    texts = [np.append(model.vocabulary.encode(text), EOS) for text in corpus(600)]
     shares = np.array(list(SHARES.values()))
     mean = sum(length * share for length, share in SHARES.items())
     entropy = -(shares * np.log(shares)).sum() + mean * np.log(3)
@@ -84,7 +84,7 @@ def test_a_stream_knows_what_remains(texts, lanes, window):
     vocabulary = Vocabulary("character", "ab")
     encoded = Encoded.of(vocabulary, texts)
     cuts = Lanes(len(encoded.symbols), lanes, window)
-    stream = [END, *encoded.symbols.tolist()]
+    stream = [EOS, *encoded.symbols.tolist()]
     for number in range(cuts.windows):
         which = np.arange(lanes)
         places = cuts.places(number, which)
@@ -92,6 +92,6 @@ def test_a_stream_knows_what_remains(texts, lanes, window):
         remaining = encoded.remaining(places[:-1])
         for row, lane in np.ndindex(symbols.shape):
             after = stream[places[row, lane] + 2 :]
-            assert remaining[row, lane] == after.index(END)
+            assert remaining[row, lane] == after.index(EOS)
             # Nothing remains exactly where the end comes next.
-            assert (remaining[row, lane] == 0) == (targets[row, lane] == END)
+            assert (remaining[row, lane] == 0) == (targets[row, lane] == EOS)

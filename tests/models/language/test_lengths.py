@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from treesent.errors import DataError
-from treesent.models.language.lengths import Count, GoOn, bucket_starts, without
+from treesent.models.language.count import Count, bucket_starts
+from treesent.models.language.end_of_text import without
+from treesent.models.language.go_on import GoOn
 
 END, N_SYMBOLS, WIDTH = 1, 6, 4
 

@@ -7,17 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional
 
 from tests.device_guard import DeviceGuard
 from treesent.errors import DataError, ModelError, RecipeError
 from treesent.models.language.config import LanguageModelConfig
-from treesent.models.language.model import CONFIG, VOCABULARY, WEIGHTS, LanguageModel
+from treesent.models.language.folder import CONFIG, VOCABULARY, WEIGHTS
+from treesent.models.language.model import LanguageModel
 from treesent.models.language.ngrams import NgramEmbedding
 from treesent.models.language.text_losses import text_losses
 from treesent.nn.cells import CELLS
 from treesent.nn.windows import LSTMWindow, gather, run_window
-from treesent.text.vocabulary import END, UNKNOWN, Vocabulary
+from treesent.text.vocabulary import EOS, UNK, Vocabulary
 
 LETTERS = Vocabulary("character", "abcdefgh")
 WORDS = Vocabulary("word", [f"w{i}" for i in range(30)])
@@ -99,8 +101,8 @@ def test_lanes_do_not_see_each_other(shape):
 @pytest.mark.parametrize("shape", ["plain", "deep", "n-grams"])
 def test_a_text_in_a_stream_is_as_probable_as_alone(shape, cell):
     model = make(cell=cell, **SHAPES[shape]).eval()
-    texts = [np.append(np.random.default_rng(n).integers(1, 10, n), END) for n in (7, 1, 4, 12)]
-    joined = torch.from_numpy(np.concatenate([[END], *texts]))[:, None]
+    texts = [np.append(np.random.default_rng(n).integers(1, 10, n), EOS) for n in (7, 1, 4, 12)]
+    joined = torch.from_numpy(np.concatenate([[EOS], *texts]))[:, None]
     stream = losses(model, joined, model.initial_state(1))[0].detach()
     expected = [float(part.sum()) for part in torch.split(stream[:, 0], [len(text) for text in texts])]
     np.testing.assert_allclose(text_losses(model, texts, batch=3), expected, rtol=1e-5)
@@ -108,7 +110,7 @@ def test_a_text_in_a_stream_is_as_probable_as_alone(shape, cell):
 
 def test_long_texts_are_read_in_parts(monkeypatch):
     model = make(orders=(2, 4), ngram_bits=6, ngram_width=4).eval()
-    texts = [np.append(np.random.default_rng(n).integers(1, 10, n), END) for n in (3, 40, 17, 18, 1)]
+    texts = [np.append(np.random.default_rng(n).integers(1, 10, n), EOS) for n in (3, 40, 17, 18, 1)]
     whole = text_losses(model, texts)
     monkeypatch.setattr("treesent.models.language.text_losses.WINDOW", 7)
     np.testing.assert_allclose(text_losses(model, texts, batch=2), whole, rtol=1e-5)
@@ -141,7 +143,7 @@ def test_gradients_of_a_window_are_those_of_the_graph_cut_before_it(cell):
 
 def test_an_lstm_by_hand_has_the_gradients_of_finite_differences_and_of_autograd():
     model = make().double()
-    cell = model.layers[0]
+    cell = model.recurrence.layers[0]
     gates = torch.randn(6, 3, 32, dtype=torch.double, generator=generator(), requires_grad=True)
     state = tuple(
         torch.randn(3, 8, dtype=torch.double, generator=generator(i), requires_grad=True) for i in (1, 2)
@@ -167,7 +169,7 @@ def test_products_in_bfloat16_are_near_those_in_float32(shape):
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             loss = losses(model, window, model.initial_state(3))[0].mean()
         loss.backward()
-        weights = [cell.kernel.weight_hh_l0 for cell in model.layers]
+        weights = [cell.kernel.weight_hh_l0 for cell in model.recurrence.layers]
         grads.append((float(loss.detach()), *(weight.grad.clone() for weight in weights)))
     (exact, *one), (rounded, *other) = grads
     assert rounded == pytest.approx(exact, rel=0.01)
@@ -187,15 +189,17 @@ def test_a_gather_has_the_gradient_of_an_index():
 @pytest.mark.parametrize("width", [6, 8])
 def test_tied_weights_are_one_parameter(width):
     model = make(tied=True, embedding_width=width)
-    shapes = sorted(tuple(p.shape) for name, p in model.named_parameters() if not name.startswith("layers"))
+    shapes = sorted(
+        tuple(p.shape) for name, p in model.named_parameters() if not name.startswith("recurrence")
+    )
     assert shapes == sorted([(10, width), (10,), *([(6, 8)] if width == 6 else [])])
     window = symbols(model)
     before = losses(model, window, model.initial_state(3))[0]
     features, _ = model(window, model.initial_state(3))
     with torch.no_grad():
-        before_logits = model.logits(features.flatten(0, 1))
-        model.vectors[3] += 1
-        moved = (model.logits(features.flatten(0, 1)) != before_logits).any(0)
+        before_logits = model.output.logits(features.flatten(0, 1))
+        model.embedding.table[3] += 1
+        moved = (model.output.logits(features.flatten(0, 1)) != before_logits).any(0)
     assert moved.tolist() == [n == 3 for n in range(10)]
     assert not torch.equal(losses(model, window, model.initial_state(3))[0], before)
 
@@ -212,19 +216,19 @@ def test_a_model_that_knows_nothing_takes_the_logarithm_of_its_symbols():
 
 def test_n_grams_are_told_apart_and_end_with_a_text():
     table = NgramEmbedding((1, 2, 4), 20, 3, generator())
-    stream = torch.tensor([END, END, END, 2, 3, 4, 2, 3, 4, 5, END, 2, 3])[:, None]
+    stream = torch.tensor([EOS, EOS, EOS, 2, 3, 4, 2, 3, 4, 5, EOS, 2, 3])[:, None]
     rows = table.rows(stream)[:, :, 0]
     seen = stream[3:, 0].tolist()
     for k, n in enumerate((1, 2, 4)):
         grams = []
         for t in range(3, 13):
             gram = stream[t - n + 1 : t + 1, 0].tolist()
-            ends = [i for i, s in enumerate(gram[:-1]) if s == END]
-            grams.append(tuple([END] * (ends[-1] + 1) + gram[ends[-1] + 1 :]) if ends else tuple(gram))
+            ends = [i for i, s in enumerate(gram[:-1]) if s == EOS]
+            grams.append(tuple([EOS] * (ends[-1] + 1) + gram[ends[-1] + 1 :]) if ends else tuple(gram))
         for i, one in enumerate(grams):
             for j, other in enumerate(grams):
-                # After an end come only ends: "END END END 2" is a text's first symbol wherever it stands.
-                assert (rows[k, i] == rows[k, j]) == (one == other or seen[i] == seen[j] == END), (n, i, j)
+                # After an end come only ends: "EOS EOS EOS 2" is a text's first symbol wherever it stands.
+                assert (rows[k, i] == rows[k, j]) == (one == other or seen[i] == seen[j] == EOS), (n, i, j)
     assert int(rows.min()) >= 0
     assert int(rows.max()) < 3 << 20
 
@@ -271,6 +275,38 @@ def test_a_saved_model_is_the_same_one(shape, tmp_path):
                        losses(model, window, model.initial_state(3))[0])  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"length": "go_on"}, "vectors weight bias go_on.weight go_on.bias"),
+        ({"tied": True, "embedding_width": 5}, "vectors between bias"),
+        (
+            {"orders": (2,), "ngram_bits": 4, "length": "count"},
+            "vectors ngrams.table from_ngrams weight bias count.embedding count.log_share",
+        ),
+        (
+            {"unit": "word", "cutoffs": (4, 12), "hidden": 16},
+            "embedding.table adaptive.head.weight adaptive.tail.0.0.weight adaptive.tail.0.1.weight "
+            "adaptive.tail.1.0.weight adaptive.tail.1.1.weight",
+        ),
+    ],
+)
+def test_weights_keep_their_names_in_the_file(settings, names, tmp_path):
+    """Files that earlier versions wrote have these names."""
+    model = make(**settings)
+    model.save(tmp_path)
+    cell = {
+        f"layers.0.kernel.{name}" for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    }
+    saved = load_file(tmp_path / WEIGHTS)
+    assert {name for name in saved if not name.startswith("layers.0.kernel.bias")} == (
+        set(names.split()) | {name for name in cell if "bias" not in name}
+    )
+    again = LanguageModel.load(tmp_path)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], weight)
+
+
 def test_half_precision_rounds_and_takes_half_the_room(tmp_path):
     model = make(**SHAPES["n-grams"], hidden=64)
     for name, half in (("whole", False), ("half", True)):
@@ -291,7 +327,7 @@ def test_frozen_vectors_are_saved_too_and_get_no_gradient(tmp_path):
 
 
 def test_a_damaged_folder_is_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"there is no language_model\.safetensors"):
+    with pytest.raises(ModelError, match=r"has no language_model\.safetensors"):
         LanguageModel.load(tmp_path)
     make().save(tmp_path)
     saved = {name: (tmp_path / name).read_bytes() for name in (WEIGHTS, CONFIG, VOCABULARY)}
@@ -301,7 +337,7 @@ def test_a_damaged_folder_is_refused(tmp_path):
             LanguageModel.load(tmp_path)
         (tmp_path / name).write_bytes(whole)
     (tmp_path / CONFIG).write_text(json.dumps({"format": "other"}))
-    with pytest.raises(ModelError, match="no language model of this version"):
+    with pytest.raises(ModelError, match="not a language model of this version"):
         LanguageModel.load(tmp_path)
 
 
@@ -311,8 +347,8 @@ def test_a_damaged_folder_is_refused(tmp_path):
         ({"cell": "lstn"}, "cell is 'lstn'"),
         ({"hidden": 0}, "hidden is 0"),
         ({"cutoffs": (5, 5)}, "cutoffs is"),
-        ({"orders": (0,)}, "orders is"),
-        ({"tied": True, "orders": (2,)}, "tied is true, but orders"),
+        ({"orders": (0,)}, r"orders\[0\] is 0; must be at least 1"),
+        ({"tied": True, "orders": (2,)}, "tied is true, and orders is set too"),
         ({"output_dropout": 1.0}, "output_dropout is"),
         ({"ngram_bits": 25}, "ngram_bits is 25"),
         ({"cutoffs": (4, 10)}, "cutoffs ends with 10, but there are 10 symbols"),
@@ -336,9 +372,9 @@ def test_vectors_must_fit_the_vocabulary():
 def test_a_vocabulary_numbers_by_frequency_and_reads_back():
     letters = Vocabulary.of(["banana", "bad\n"], "character", least=2)
     assert letters.symbols[2:] == ("a", "b", "n")
-    assert letters.encode("nab é").tolist() == [4, 2, 3, UNKNOWN, UNKNOWN]
-    assert letters.decode([4, 2, END, 3]) == "na"
-    assert Vocabulary("character", "").encode("ab").tolist() == [UNKNOWN, UNKNOWN]
+    assert letters.encode("nab é").tolist() == [4, 2, 3, UNK, UNK]
+    assert letters.decode([4, 2, EOS, 3]) == "na"
+    assert Vocabulary("character", "").encode("ab").tolist() == [UNK, UNK]
     assert letters.encode("").tolist() == []
     text = "I don't LIKE it.<br /><br />It's 10,000.5 films, can't we?"
     words = Vocabulary.of([text], "word", lowercase=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from treesent.errors import RecipeError
-from treesent.models.language.sampling import PLAIN, Shape, Streams, pick, reshape
+from treesent.models.language.sampling import PLAIN, SamplingConfig, Streams, adjusted_probs, pick
 
 SCORES = st.lists(
     # Few different values, so that ties are common.
@@ -19,7 +19,7 @@ SCORES = st.lists(
     max_size=12,
 ).filter(lambda row: max(row) > -math.inf)
 SHAPES = st.builds(
-    Shape,
+    SamplingConfig,
     temperature=st.sampled_from([0.0, 0.3, 1.0, 2.5]),
     top_k=st.integers(0, 13),
     top_p=st.sampled_from([0.05, 0.5, 0.9, 1.0]),
@@ -32,17 +32,17 @@ def softmax(scores):
     return weights / weights.sum()
 
 
-def by_numpy(scores, shape):
+def by_numpy(scores, config):
     """One row, symbol by symbol."""
     scores = np.asarray(scores)
-    if shape.temperature == 0:
+    if config.temperature == 0:
         return np.eye(len(scores))[np.argmax(scores)]
-    probs = softmax(scores / shape.temperature)
+    probs = softmax(scores / config.temperature)
     order = sorted(range(len(probs)), key=lambda i: (-probs[i], i))
-    kept = order[: shape.top_k] if shape.top_k else order
+    kept = order[: config.top_k] if config.top_k else order
     total, nucleus, mass = sum(probs[i] for i in kept), [], 0.0
     for i in kept:
-        if shape.top_p < 1 and mass >= shape.top_p:
+        if config.top_p < 1 and mass >= config.top_p:
             break
         nucleus.append(i)
         mass += probs[i] / total
@@ -52,12 +52,12 @@ def by_numpy(scores, shape):
 
 
 @given(SCORES, SHAPES)
-def test_the_sets_of_top_k_and_nucleus_are_those_of_numpy(scores, shape):
-    wanted = by_numpy(scores, shape)
-    got = reshape(torch.tensor([scores], dtype=torch.float64), shape)[0].numpy()
+def test_the_sets_of_top_k_and_nucleus_are_those_of_numpy(scores, config):
+    wanted = by_numpy(scores, config)
+    got = adjusted_probs(torch.tensor([scores], dtype=torch.float64), config)[0].numpy()
     # At a tie with top_p itself the last digit decides.
     sums = np.cumsum(np.sort(wanted)[::-1])
-    if np.abs(sums - shape.top_p).min() > 1e-9 or shape.top_p == 1:
+    if np.abs(sums - config.top_p).min() > 1e-9 or config.top_p == 1:
         np.testing.assert_array_equal(got > 0, wanted > 0)
         np.testing.assert_allclose(got, wanted, atol=1e-12)
 
@@ -65,26 +65,30 @@ def test_the_sets_of_top_k_and_nucleus_are_those_of_numpy(scores, shape):
 @given(SCORES)
 def test_a_temperature_near_0_is_the_argmax(scores):
     scores = torch.tensor([scores], dtype=torch.float64).round(decimals=3)
-    cold = reshape(scores, Shape(temperature=1e-7))
+    cold = adjusted_probs(scores, SamplingConfig(temperature=1e-7))
     best = scores == scores.amax()
     torch.testing.assert_close(cold, best.double() / best.sum())
-    coldest = reshape(scores, Shape(temperature=0))
+    coldest = adjusted_probs(scores, SamplingConfig(temperature=0))
     assert coldest.argmax() == scores.argmax() and coldest.sum() == 1 == coldest.max()
 
 
-def draws(scores, shape, n, seed=0):
-    probs = reshape(scores, shape)
+def draws(scores, config, n, seed=0):
+    probs = adjusted_probs(scores, config)
     uniform = torch.from_numpy(np.random.default_rng(seed).random((n, len(scores))))
     return torch.stack([pick(probs, row) for row in uniform])
 
 
-@pytest.mark.parametrize("shape", [PLAIN, Shape(temperature=0.5), Shape(top_k=5), Shape(top_p=0.8)], ids=str)
-def test_frequencies_pass_a_chi_square_test_against_the_softmax(shape):
+@pytest.mark.parametrize(
+    "config",
+    [PLAIN, SamplingConfig(temperature=0.5), SamplingConfig(top_k=5), SamplingConfig(top_p=0.8)],
+    ids=str,
+)
+def test_frequencies_pass_a_chi_square_test_against_the_softmax(config):
     scores = torch.randn(2, 9, generator=torch.Generator().manual_seed(3), dtype=torch.float64) * 1.5
     n = 20_000
-    drawn = draws(scores, shape, n)
+    drawn = draws(scores, config, n)
     for row in range(2):
-        wanted = by_numpy(scores[row].numpy(), shape)
+        wanted = by_numpy(scores[row].numpy(), config)
         counts = np.bincount(drawn[:, row], minlength=9)
         assert not counts[wanted == 0].any()
         kept = wanted > 0
@@ -93,13 +97,13 @@ def test_frequencies_pass_a_chi_square_test_against_the_softmax(shape):
 
 def test_the_chi_square_test_can_fail():
     scores = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64)
-    counts = np.bincount(draws(scores, Shape(temperature=1.1), 20_000)[:, 0], minlength=3)
+    counts = np.bincount(draws(scores, SamplingConfig(temperature=1.1), 20_000)[:, 0], minlength=3)
     assert stats.chisquare(counts, 20_000 * softmax(scores[0].numpy())).pvalue < 1e-6
 
 
 @given(SCORES, st.floats(0, 1))
 def test_what_is_impossible_is_never_drawn(scores, uniform):
-    probs = reshape(torch.tensor([scores]), PLAIN)
+    probs = adjusted_probs(torch.tensor([scores]), PLAIN)
     for kind in (torch.float32, torch.float64):  # 1.0 is what rounding makes of the number below it
         symbol = int(pick(probs.to(kind), torch.tensor([uniform]))[0])
         assert 0 <= symbol < len(scores) and probs[0, symbol] > 0
@@ -118,16 +122,16 @@ def test_a_sample_has_random_numbers_of_its_own():
 @pytest.mark.parametrize(
     ("settings", "pieces"),
     [
-        ({"temperature": -1}, ["temperature is -1", "0 or more"]),
-        ({"temperature": math.nan}, ["temperature is nan"]),
-        ({"top_k": -1}, ["top_k is -1", "0 for all"]),
-        ({"top_p": 0}, ["top_p is 0", "above 0"]),
+        ({"temperature": -1}, ["temperature is -1", "at least 0"]),
+        ({"temperature": math.nan}, ["temperature is NaN"]),
+        ({"top_k": -1}, ["top_k is -1", "at least 0"]),
+        ({"top_p": 0}, ["top_p is 0", "in (0, 1]"]),
         ({"top_p": 1.5}, ["top_p is 1.5"]),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(settings, pieces):
     with pytest.raises(RecipeError) as caught:
-        Shape(**settings)
+        SamplingConfig(**settings)
     assert all(piece in str(caught.value) for piece in pieces)
 
 

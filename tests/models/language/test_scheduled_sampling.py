@@ -152,7 +152,7 @@ def test_the_decays_are_those_of_the_paper(steps):
 
 @pytest.mark.parametrize(
     ("settings", "pieces"),
-    [((("linear", 0)), ["steps is 0", "1 or more"]), (("linear", 9, 1.5), ["floor is 1.5", "from 0 to 1"])],
+    [((("linear", 0)), ["steps is 0", "at least 1"]), (("linear", 9, 1.5), ["floor is 1.5", "in [0, 1]"])],
 )
 def test_numbers_that_make_no_sense_are_refused(settings, pieces):
     with pytest.raises(RecipeError) as caught:

@@ -15,12 +15,15 @@ from treesent.data.streams import Encoded
 from treesent.errors import DataError, RecipeError, TreesentError
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.model import LanguageModel
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import UNKNOWN_BITS, LanguageScores, LanguageTask, score_language
+from treesent.models.registry import FAMILIES
 from treesent.models.train import train
-from treesent.text.vocabulary import END, Vocabulary
-from treesent.training import loop
+from treesent.text.vocabulary import EOS, Vocabulary
+from treesent.training import trainer
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig, read_recipe
+from treesent.training.recipe import read_recipe
+from treesent.training.sections import OptimizerConfig
 from treesent.vectors.table import VectorTable
 
 RECIPE = """
@@ -69,7 +72,7 @@ batch_size = 2
 window = 4
 """
 TEXTS = [f"the film number {n} is {'good' if n % 3 else 'bad'}" for n in range(20)]
-CONFIG = TrainingConfig(
+CONFIG = LanguageTrainingConfig(
     max_epochs=3,
     patience=0,
     metric="perplexity",
@@ -104,8 +107,8 @@ def by_steps(model, texts):
     """Nats of texts, one symbol after the other."""
     nats = 0.0
     for text in texts:
-        state, last = model.initial_state(1), torch.tensor([END])
-        for symbol in [*model.vocabulary.encode(text).tolist(), END]:
+        state, last = model.initial_state(1), torch.tensor([EOS])
+        for symbol in [*model.vocabulary.encode(text).tolist(), EOS]:
             found, state = model.step(last, state)
             nats, last = nats - float(found[0, symbol]), torch.tensor([symbol])
     return nats
@@ -167,18 +170,18 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, kill, se
     model, task = setting(TEXTS, config, **settings)
     whole = fit(model, task, config)
     expected = {name: t.clone() for name, t in model.state_dict().items()}
-    write = loop.write_checkpoint
+    write = trainer.write_checkpoint
 
     def until(path, checkpoint):
         write(path, checkpoint)
         if checkpoint.values["progress"]["step"] >= kill:
             raise Killed
 
-    monkeypatch.setattr(loop, "write_checkpoint", until)
+    monkeypatch.setattr(trainer, "write_checkpoint", until)
     model, task = setting(TEXTS, config, **settings)
     with pytest.raises(Killed):
         fit(model, task, config, checkpoint=tmp_path / "run")
-    monkeypatch.setattr(loop, "write_checkpoint", write)
+    monkeypatch.setattr(trainer, "write_checkpoint", write)
     model, task = setting(TEXTS, config, **settings)
     assert fit(model, task, config, checkpoint=tmp_path / "run", resume=True) == whole
     for name, tensor in model.state_dict().items():
@@ -210,14 +213,18 @@ def test_a_window_is_read_from_the_state_that_the_one_before_left():
     config = dataclasses.replace(CONFIG, batch_size=2, window=5)
     model, task = setting(TEXTS, config)
     windows = [task.batch(items, torch.device("cpu"), False) for items in task.order(config, 0)]
+    state, found = {}, []
     with torch.no_grad():
-        found = [float(task.loss(model, w, torch.Generator(), config)) * w.n_nodes for w in windows]
+        for window in windows:
+            loss, state = task.stream_loss(model, window, state, torch.Generator(), config)
+            found.append(float(loss) * window.n_nodes)
         features, _ = model(torch.cat([w.symbols for w in windows]), model.initial_state(2))
         targets = torch.cat([w.targets for w in windows])
         expected = float(model.losses(features.flatten(0, 1), targets.flatten()).sum())
     assert sum(found) == pytest.approx(expected, rel=1e-5)
     # A gradient of the second window does not reach the first.
-    assert all(not part.requires_grad for layer in task._state.layers for part in layer)
+    _, state = task.stream_loss(model, windows[0], {}, torch.Generator(), config)
+    assert all(not part.requires_grad for part in state.values())
 
 
 def test_a_recipe_gives_a_folder_that_opens(folder):
@@ -272,9 +279,9 @@ def test_vectors_are_tuned_where_the_recipe_says_so(folder):
         overrides = {"training.tune_vectors": True, "model.tied": tied}
         if cutoffs is not None:
             overrides["model.cutoffs"] = cutoffs
-        train(folder / "word.cfg", folder / "out", overrides=overrides)
+        train(folder / "word.cfg", folder / "out", overrides=overrides, overwrite=True)
         model = LanguageModel.load(folder / "out")
-        rows = model.vectors if tied else model.embedding.table
+        rows = model.embedding.table
         vector = VectorTable.load(folder / "vectors").vector("film")
         assert not np.allclose(rows[model.vocabulary.encode("film")[0]].detach().numpy(), vector, atol=1e-4)
         assert (folder / "out" / "vectors").is_dir() != tied
@@ -283,9 +290,12 @@ def test_vectors_are_tuned_where_the_recipe_says_so(folder):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"training.metric": "root.accuracy"}, "metric is 'root.accuracy'; a model of characters has"),
-        ({"corpora.dev_share": 0.1}, "dev_last is 4, but dev_share is given too"),
-        ({"corpora.dev_last": 0, "corpora.dev_share": 0.1}, "dev_share is of classifiers"),
+        (
+            {"training.metric": "root.accuracy"},
+            "metric is 'root.accuracy'; must be 'perplexity' or 'bits_per_character' for a model of",
+        ),
+        ({"corpora.dev_share": 0.1}, "dev_share is 0.1, but dev_last is set too"),
+        ({"corpora.dev_last": 0, "corpora.dev_share": 0.1}, "dev_share is for classifiers"),
         ({"corpora.dev_last": 20}, "0 texts to learn from and 20 for dev"),
         ({"model.hiden": 3}, "did you mean 'hidden'"),
         ({"model.unit": "syllable"}, "unit is 'syllable'"),
@@ -323,5 +333,5 @@ def test_an_n_gram_model_gives_each_context_a_distribution(folder):
     found = probabilities(np.array([0, 1, 0, 1, 0, 1, 1]), np.array([1, 0]), 2, 2)[-1]
     lower = (3 + 2 * 0.5) / (7 + 2)
     assert found == pytest.approx((2 + 2 * lower) / (3 + 2))
-    scores, _ = measure(read_recipe(folder / "char.cfg"), 5)
+    scores, _ = measure(read_recipe(folder / "char.cfg", FAMILIES), 5)
     assert 0 < scores.bits_per_character < 3

@@ -10,9 +10,9 @@ from tests.strategies import gaps, lengths, structures
 from treesent.data.batches import EncodedCorpus
 from treesent.errors import ModelError, RecipeError, TreesentError
 from treesent.metrics.brackets import score_brackets
-from treesent.models.parser.chart import depths, inside
+from treesent.models.parser.chart import cky, inside
 from treesent.models.parser.chart_parser import (
-    DistanceParser,
+    ChartParser,
     ParserConfig,
     SentenceBatch,
     grid,
@@ -23,7 +23,7 @@ from treesent.models.parser.distance_loss import rank_loss, split_loss
 from treesent.models.parser.task import ParserOnVectors, ParserTask, choices, pairs
 from treesent.nn.embedding import VectorEmbedding
 from treesent.training.loop import fit
-from treesent.training.recipe import OptimizerConfig, TrainingConfig
+from treesent.training.sections import OptimizerConfig, TrainingConfig
 from treesent.trees.brackets import read_trees
 from treesent.trees.structure import Structure
 
@@ -32,7 +32,7 @@ WIDTH = 7
 
 def make_parser(seed=0, **settings):
     config = ParserConfig(**{"hidden": 5, "layers": 3, "gap": 6} | settings)
-    parser = DistanceParser(config, WIDTH, torch.Generator().manual_seed(seed)).eval()
+    parser = ChartParser(config, WIDTH, torch.Generator().manual_seed(seed)).eval()
     with torch.no_grad():
         for parameter in parser.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed)))
@@ -57,7 +57,7 @@ def transcribed(parser, vectors):
 
     x, hidden = array(vectors), parser.config.hidden
     for layer in [parser.first, *parser.layers]:
-        parts = np.split(x @ array(layer.weight).T + array(layer.bias), layer.columns // 2, axis=1)
+        parts = np.split(x @ array(layer.weight).T + array(layer.bias), layer.n_blocks // 2, axis=1)
         z, f, r = parts[0], sigmoid(parts[1]), sigmoid(parts[2])
         skip = parts[3] if len(parts) == 4 else x
         memory = np.zeros((len(x), 2 * hidden))
@@ -102,10 +102,8 @@ def test_distances_are_those_of_the_equations(hidden, layers):
 
 
 def test_a_first_layer_as_wide_as_the_vectors_passes_them_on():
-    parser = DistanceParser(
-        ParserConfig(hidden=4, layers=1, gap=3), 8, torch.Generator().manual_seed(1)
-    ).eval()
-    assert parser.first.columns == 6
+    parser = ChartParser(ParserConfig(hidden=4, layers=1, gap=3), 8, torch.Generator().manual_seed(1)).eval()
+    assert parser.first.n_blocks == 6
     vectors = torch.randn(5, 8, generator=torch.Generator().manual_seed(2))
     check_scores(parser, vectors, torch.arange(5))
 
@@ -154,7 +152,7 @@ def test_the_chart_is_that_of_all_trees_one_by_one():
     lengths = np.array([6, 1, 4, 2, 6, 3])
     scores = random_scores(len(lengths), 6)
     totals = inside(scores, torch.from_numpy(lengths))
-    structure = Structure.from_distances(depths(scores, lengths), lengths)
+    structure = Structure.from_distances(cky(scores, lengths), lengths)
     for tree, n_words in enumerate(lengths.tolist()):
         values = {spans: sum(scores[tree, a, b].item() for a, b in spans) for spans in all_trees(0, n_words)}
         expected = np.log(sum(np.exp(value) for value in values.values()))
@@ -297,7 +295,7 @@ def overfit(seed=0, **training):
     rows = np.arange(structure.n_words)
     corpus = EncodedCorpus(structure, rows, np.full(structure.n_nodes, -1))
     vectors = np.random.default_rng(0).normal(size=(len(rows), WIDTH)).astype(np.float32)
-    parser = DistanceParser(
+    parser = ChartParser(
         ParserConfig(hidden=8, layers=2, gap=8, dropout=0.1), WIDTH, torch.Generator().manual_seed(seed)
     )
     settings = {"max_epochs": 60, "patience": 0, "metric": "bracket_f1", "batch_size": 3} | training
@@ -310,7 +308,7 @@ def test_a_few_trees_are_learnt_by_heart_and_survive_the_file(tmp_path):
     parser, progress, vectors, structure = overfit()
     assert progress.best == 100
     parser.save(tmp_path / "parser.safetensors")
-    read = DistanceParser.load(tmp_path / "parser.safetensors")
+    read = ChartParser.load(tmp_path / "parser.safetensors")
     assert read.config == parser.config
     words = torch.arange(structure.n_words)
     assert (
@@ -369,13 +367,13 @@ def test_settings_that_make_no_sense_are_refused(settings):
 def test_a_damaged_file_is_refused(tmp_path):
     path = tmp_path / "parser.safetensors"
     with pytest.raises(ModelError, match="no such file"):
-        DistanceParser.load(path)
+        ChartParser.load(path)
     make_parser().save(path)
     whole = path.read_bytes()
     for damaged in (b"", whole[:100], whole[:-20], b"\0" * len(whole)):
         path.write_bytes(damaged)
         with pytest.raises(ModelError, match="damaged"):
-            DistanceParser.load(path)
+            ChartParser.load(path)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
@@ -383,4 +381,4 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelError, match="no parser"):
-        DistanceParser.load(tmp_path / "other.safetensors")
+        ChartParser.load(tmp_path / "other.safetensors")

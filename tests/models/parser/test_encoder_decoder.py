@@ -6,7 +6,7 @@ import torch
 
 from tests.device_guard import DeviceGuard
 from treesent.errors import RecipeError, TreesentError
-from treesent.models.parser.decoding import Written
+from treesent.models.parser.decoding import DecoderTargets
 from treesent.models.parser.encoder_decoder import EncoderDecoder
 from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
 from treesent.models.parser.search import SearchConfig, search
@@ -57,7 +57,7 @@ def sentences(seed=0):
 def whole(model, vectors, words, symbols, sources=SOURCES, targets=TARGETS):
     """Logits of teacher forcing, in text order."""
     copies = (COPY, words, sources) if model.read is not None else None
-    target = Written.of(symbols, targets, N_SYMBOLS, copies)
+    target = DecoderTargets.of(symbols, targets, N_SYMBOLS, copies)
     logits = model(vectors, torch.from_numpy(words), Packed.of(sources), target)
     assert torch.equal(target.symbols, torch.from_numpy(symbols)[target.packed.rows])
     return torch.empty_like(logits).index_copy(0, target.packed.rows, logits)
@@ -119,7 +119,7 @@ def test_gradients_by_differences():
     model = network(decoder_layers=2).double()
     vectors, words, symbols = sentences()
     names = [name for name, _ in model.named_parameters()]
-    target = Written.of(symbols, TARGETS, N_SYMBOLS, (COPY, words, SOURCES))
+    target = DecoderTargets.of(symbols, TARGETS, N_SYMBOLS, (COPY, words, SOURCES))
 
     def loss():
         return (model(vectors.double(), torch.from_numpy(words), Packed.of(SOURCES), target) ** 2).sum()
@@ -153,7 +153,7 @@ def test_a_forward_pass_waits_for_no_device():
     for options in OPTIONS.values():
         model = network(**options).train()
         copies = (COPY, words, SOURCES) if model.read is not None else None
-        source, target = Packed.of(SOURCES), Written.of(symbols, TARGETS, N_SYMBOLS, copies)
+        source, target = Packed.of(SOURCES), DecoderTargets.of(symbols, TARGETS, N_SYMBOLS, copies)
         with DeviceGuard():
             model(vectors, torch.from_numpy(words), source, target, generator())
 
@@ -171,7 +171,7 @@ def test_half_the_bits_give_about_the_same(options):
 def test_dropout_is_drawn_from_the_generator():
     vectors, words, symbols = sentences()
     model = network(input_dropout=0.3, layer_dropout=0.3, output_dropout=0.3, decoder_layers=2).train()
-    target = Written.of(symbols, TARGETS, N_SYMBOLS, (COPY, words, SOURCES))
+    target = DecoderTargets.of(symbols, TARGETS, N_SYMBOLS, (COPY, words, SOURCES))
 
     def run(seed):
         return model(vectors, torch.from_numpy(words), Packed.of(SOURCES), target, generator(seed))
@@ -183,10 +183,10 @@ def test_dropout_is_drawn_from_the_generator():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cell": "lstn"}, "give one of 'rnn'"),
+        ({"cell": "lstn"}, "cell is 'lstn'; must be 'rnn', 'leaky'"),
         ({"hidden": 0}, "hidden is 0"),
-        ({"residual": 1}, "give 0 or at least 2"),
-        ({"residual": 2, "bidirectional": "first"}, "give 0 or at least 3"),
+        ({"residual": 1}, "must be 0 or at least 2"),
+        ({"residual": 2, "bidirectional": "first"}, "must be 0 or at least 3"),
         ({"reverse": True}, "reverse"),
         ({"layer_dropout": 1.0}, "layer_dropout"),
     ],
@@ -227,7 +227,7 @@ def test_a_task_is_learnt(turn, options):
         optimizer.param_groups[0]["lr"] = 0.006 * (1 - step / 400)
         words, lengths = draw(48)
         symbols = np.concatenate([[*turn(word), end] for word in words])
-        target = Written.of(symbols, lengths + 1, n_letters + 1)
+        target = DecoderTargets.of(symbols, lengths + 1, n_letters + 1)
         logits = model(vectors, torch.from_numpy(np.concatenate(words)), Packed.of(lengths), target)
         torch.nn.functional.cross_entropy(logits, target.symbols).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -13,7 +13,7 @@ from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
 from treesent.models.parser.search import SearchConfig, coverage_penalty, length_penalty, search
 from treesent.nn.packed import Packed
 
-WIDTH, N_SYMBOLS, END, MAX_STEPS = 4, 4, 3, 4
+WIDTH, N_SYMBOLS, EOS, MAX_STEPS = 4, 4, 3, 4
 LENGTHS = np.array([3, 1, 4])
 SETTINGS = {
     "plain": {},
@@ -43,7 +43,7 @@ def brute_force(model, sentences, state, sentence, alpha=0.0, beta=0.0):
     found = []
     for length in range(1, MAX_STEPS + 1):
         for symbols in product(range(N_SYMBOLS), repeat=length):
-            if END in symbols[:-1] or (symbols[-1] != END and length < MAX_STEPS):
+            if EOS in symbols[:-1] or (symbols[-1] != EOS and length < MAX_STEPS):
                 continue
             only = torch.tensor([sentence])
             here, at, last = sentences.select(only), state.select(only), torch.tensor([model.begin])
@@ -57,14 +57,14 @@ def brute_force(model, sentences, state, sentence, alpha=0.0, beta=0.0):
             score = total / ((5 + length) / 6) ** alpha
             if beta:
                 score += beta * sum(log(min(share, 1.0)) for share in covered[: LENGTHS[sentence]])
-            found.append((score, total, tuple(symbol for symbol in symbols if symbol != END)))
+            found.append((score, total, tuple(symbol for symbol in symbols if symbol != EOS)))
     return max(found)
 
 
 @every_setting
 def test_full_width_finds_what_brute_force_finds(settings):
     model, sentences, state = encoded()
-    found = search(model, sentences, state, END, MAX_STEPS, SearchConfig(beam=120, **settings))
+    found = search(model, sentences, state, EOS, MAX_STEPS, SearchConfig(beam=120, **settings))
     for sentence in range(len(LENGTHS)):
         penalties = (settings.get("length_penalty", 0.0), settings.get("coverage_penalty", 0.0))
         score, log_prob, symbols = brute_force(model, sentences, state, sentence, *penalties)
@@ -76,7 +76,7 @@ def test_full_width_finds_what_brute_force_finds(settings):
 @pytest.mark.parametrize("attention", ["additive", "none"])
 def test_a_beam_of_one_is_greedy(attention):
     model, sentences, state = encoded(attention, seed=3)
-    found = search(model, sentences, state, END, 12, SearchConfig(length_penalty=0.6))
+    found = search(model, sentences, state, EOS, 12, SearchConfig(length_penalty=0.6))
     for sentence in range(len(LENGTHS)):
         only = torch.tensor([sentence])
         here, at, last = sentences.select(only), state.select(only), torch.tensor([model.begin])
@@ -85,7 +85,7 @@ def test_a_beam_of_one_is_greedy(attention):
             with torch.no_grad():
                 logits, at = model.step(last, at, here)
             last = logits.argmax(1)
-            if int(last) == END:
+            if int(last) == EOS:
                 break
             greedy.append(int(last))
         assert found.symbols[sentence, : found.lengths[sentence]].tolist() == greedy
@@ -95,11 +95,11 @@ def test_a_beam_of_one_is_greedy(attention):
 def test_sentences_do_not_see_each_other(settings):
     model, sentences, state = encoded(seed=1)
     config = SearchConfig(beam=3, **settings)
-    together = search(model, sentences, state, END, 10, config, keep_attention=True)
+    together = search(model, sentences, state, EOS, 10, config, keep_attention=True)
     for sentence in range(len(LENGTHS)):
         only = torch.tensor([sentence])
         alone = search(
-            model, sentences.select(only), state.select(only), END, 10, config, keep_attention=True
+            model, sentences.select(only), state.select(only), EOS, 10, config, keep_attention=True
         )
         n = int(alone.lengths[0])
         assert n == together.lengths[sentence]
@@ -113,9 +113,9 @@ def test_sentences_do_not_see_each_other(settings):
 
 def test_a_wider_beam_finds_nothing_worse_when_it_holds_everything():
     model, sentences, state = encoded(seed=2)
-    best = search(model, sentences, state, END, MAX_STEPS, SearchConfig(beam=120)).scores
+    best = search(model, sentences, state, EOS, MAX_STEPS, SearchConfig(beam=120)).scores
     for beam in (1, 2, 5):
-        found = search(model, sentences, state, END, MAX_STEPS, SearchConfig(beam=beam)).scores
+        found = search(model, sentences, state, EOS, MAX_STEPS, SearchConfig(beam=beam)).scores
         assert (found <= best + 1e-5).all()
 
 
@@ -128,7 +128,7 @@ class NoTwoAlike:
     def allowed(self, state):
         symbols = torch.arange(N_SYMBOLS)
         fits = symbols != state[:, :1]
-        return torch.where(symbols == END, state[:, 1:] >= 1, fits)
+        return torch.where(symbols == EOS, state[:, 1:] >= 1, fits)
 
     def advance(self, state, symbols):
         return torch.stack([symbols, state[:, 1] + 1], 1)
@@ -138,7 +138,7 @@ class NoTwoAlike:
 def test_a_constraint_holds(beam):
     for seed in range(8):
         model, sentences, state = encoded(seed=seed)
-        found = search(model, sentences, state, END, 9, SearchConfig(beam=beam), NoTwoAlike())
+        found = search(model, sentences, state, EOS, 9, SearchConfig(beam=beam), NoTwoAlike())
         for symbols, n in zip(found.symbols, found.lengths, strict=True):
             assert n >= 2
             assert (np.diff(symbols[:n]) != 0).all()

@@ -8,10 +8,18 @@ from hypothesis import strategies as st
 
 from tests.strategies import structures
 from treesent.errors import ModelError, RecipeError, TreesentError
-from treesent.models.parser.chart_parser import DistanceParser, ParserConfig
+from treesent.models.parser.chart_parser import ChartParser, ParserConfig
 from treesent.models.parser.kinds import load_parser
 from treesent.models.parser.search import SearchConfig
-from treesent.models.parser.seq2seq import CLOSE, END, WORD, Seq2SeqParser, Seq2SeqParserConfig, cut, written
+from treesent.models.parser.seq2seq import (
+    CLOSE,
+    EOS,
+    WORD,
+    Seq2SeqParser,
+    Seq2SeqParserConfig,
+    cut,
+    decoder_targets,
+)
 from treesent.nn.packed import Packed
 from treesent.trees.structure import Structure
 
@@ -36,11 +44,11 @@ def words(lengths, seed=0):
 
 def test_a_tree_is_written_in_post_order():
     structure = Structure.right_branching([3, 1])
-    target = written(structure, None)
+    target = decoder_targets(structure, None)
     symbols = torch.empty_like(target.symbols).index_copy(0, target.packed.rows, target.symbols)
-    assert symbols.tolist() == [WORD, WORD, WORD, CLOSE, CLOSE, END, WORD, END]
+    assert symbols.tolist() == [WORD, WORD, WORD, CLOSE, CLOSE, EOS, WORD, EOS]
     begin, symbol = 3, 4
-    read = written(structure, np.array([5, 6, 7, 8]))
+    read = decoder_targets(structure, np.array([5, 6, 7, 8]))
     inputs = torch.empty_like(read.inputs).index_copy(0, read.packed.rows, read.inputs)
     assert inputs.tolist() == [begin, symbol + 5, symbol + 6, symbol + 7, CLOSE, CLOSE, begin, symbol + 8]
 
@@ -146,8 +154,8 @@ def test_files_that_are_no_parser_are_refused(tmp_path):
     path = tmp_path / "parser.safetensors"
     with pytest.raises(ModelError, match="no such file"):
         Seq2SeqParser.load(path)
-    DistanceParser(ParserConfig(hidden=2, layers=1, gap=2, span=2), WIDTH).save(path)
-    assert isinstance(load_parser(path), DistanceParser)
+    ChartParser(ParserConfig(hidden=2, layers=1, gap=2, span=2), WIDTH).save(path)
+    assert isinstance(load_parser(path), ChartParser)
     with pytest.raises(ModelError, match="no encoder-decoder"):
         Seq2SeqParser.load(path)
     parser().save(path)

@@ -14,9 +14,10 @@ import treesent
 from treesent.cli import app
 from treesent.errors import DataError, ModelError, RecipeError
 from treesent.files import pipeline_path
-from treesent.models.parser.chart_parser import DistanceParser
+from treesent.models.parser.chart_parser import ChartParser
 from treesent.models.parser.seq2seq import Seq2SeqParser
 from treesent.models.parser.trainer import ENCODER_DECODER_FILE, read_parser
+from treesent.models.registry import FAMILIES
 from treesent.models.train import train
 from treesent.pipeline.attention import attention_map
 from treesent.render.attention import LONGEST, AttentionMap, attention_svg, shortened
@@ -152,7 +153,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(folder):
     [
         ({"model.hiden": 3}, "hidden"),
         ({"model.hidden": 0}, "model.hidden is 0"),
-        ({"model.attention": "dot"}, "expected one of 'additive', 'multiplicative', 'none'"),
+        ({"model.attention": "dot"}, "must be 'additive', 'multiplicative' or 'none'"),
         ({"model.search.beam": 0}, "beam is 0"),
         ({"training.metric": "root.accuracy"}, "bracket_f1"),
         ({"training.tune_vectors": True}, "tune_vectors"),
@@ -169,7 +170,7 @@ def test_the_recipes_are_read(name, sst_dir, tmp_path):
         (tmp_path / file).write_text(TREES)
     path = pipeline_path("en_treesent_sm").parent / f"{name}.cfg"
     paths = {"paths.trees": str(sst_dir), "paths.made": str(tmp_path)}
-    recipe = read_recipe(path, {**paths, "model.decoder_layers": 4})
+    recipe = read_recipe(path, FAMILIES, {**paths, "model.decoder_layers": 4})
     assert recipe.model["decoder_layers"] == 4
 
 
@@ -206,7 +207,7 @@ def test_trees_that_a_model_does_not_have_are_refused(folder):
         nlp(SENTENCE)
     shipped = spacy.blank("en")
     shipped.add_pipe("treesent", config={"trees": "seq2seq"})
-    assert isinstance(shipped.get_pipe("treesent").trained.parser, DistanceParser)
+    assert isinstance(shipped.get_pipe("treesent").trained.parser, ChartParser)
     with pytest.raises(ModelError, match="trees = 'seq2seq', but the model has"):
         shipped(SENTENCE)
 

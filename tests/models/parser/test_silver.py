@@ -9,10 +9,13 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
+from treesent.cli import app
 from treesent.errors import DataError, ModelError
 from treesent.models.parser.silver.hints import Hints, read_hints
+from treesent.models.parser.silver.sentences import split_texts
+from treesent.models.parser.silver.teach import train_teacher
 from treesent.models.parser.silver.teacher import Names, Teacher, batches, probabilities
-from treesent.models.parser.silver.trees import app, silver_trees, split_texts, train_teacher
+from treesent.models.parser.silver.trees import silver_trees
 from treesent.trees.brackets import read_trees, write_trees
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
@@ -161,10 +164,31 @@ def test_sentences_from_files(tmp_path):
     rows = [{"text": "This is not a good film."}, {"text": "Nobody needs to see that film."}]
     (tmp_path / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     result = CliRunner().invoke(
-        app, ["sentences", str(tmp_path / "texts.jsonl"), "-o", str(tmp_path / "out.txt"), "--limit", "1"]
+        app,
+        [
+            "silver",
+            "sentences",
+            str(tmp_path / "texts.jsonl"),
+            "-o",
+            str(tmp_path / "out.txt"),
+            "--limit",
+            "1",
+        ],
     )
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out.txt").read_text("utf-8") == "This is not a good film .\n"
+
+
+def test_outputs_that_exist_or_are_read_are_refused(tmp_path):
+    texts, out = tmp_path / "texts.txt", tmp_path / "out.txt"
+    texts.write_text("This is not a good film.\n")
+    out.write_text("mine")
+    for output, more, message in ((out, [], "--overwrite"), (texts, ["--overwrite"], "is the input")):
+        result = CliRunner().invoke(app, ["silver", "sentences", str(texts), "-o", str(output), *more])
+        assert result.exit_code == 1 and message in result.stderr
+    assert (texts.read_text(), out.read_text()) == ("This is not a good film.\n", "mine")
+    result = CliRunner().invoke(app, ["silver", "sentences", str(texts), "-o", str(out), "--overwrite"])
+    assert result.exit_code == 0 and out.read_text() == "This is not a good film .\n"
 
 
 @pytest.mark.slow
@@ -185,7 +209,7 @@ def test_from_trees_to_silver_trees(transformer, parser_nlp, tmp_path):
     assert scores.f1 > 80  # of right-branching trees, learnt by heart
     teacher.save(tmp_path / "teacher.safetensors")
     (tmp_path / "sentences.txt").write_text("\n".join(" ".join(words) for words in SENTENCES), "utf-8")
-    command = ["parse", tmp_path / "sentences.txt", "--teacher", tmp_path / "teacher.safetensors"]
+    command = ["silver", "parse", tmp_path / "sentences.txt", "--teacher", tmp_path / "teacher.safetensors"]
     command += [
         "--transformer",
         transformer,

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import treesent
 from treesent.cli import app
 from treesent.errors import ModelError, RecipeError
-from treesent.models.parser.chart_parser import DistanceParser
+from treesent.models.parser.chart_parser import ChartParser
 from treesent.models.parser.trainer import PARSER_FILE, read_parser
 from treesent.models.train import train
 from treesent.vectors.table import VectorTable
@@ -127,9 +127,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(folder, monkeypatch):
     with pytest.raises(Killed):
         train(folder / "parser.cfg", folder / "again", overrides=overrides, report=killed)
     train(folder / "parser.cfg", folder / "again", overrides=overrides, resume=True)
-    one, other = (
-        DistanceParser.load(folder / name / PARSER_FILE).state_dict() for name in ("whole", "again")
-    )
+    one, other = (ChartParser.load(folder / name / PARSER_FILE).state_dict() for name in ("whole", "again"))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 

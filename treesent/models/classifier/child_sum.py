@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from treesent.config import section
 from treesent.errors import ModelError
 from treesent.models.classifier.recursive_config import RecursiveConfig
 from treesent.nn.initial import glorot_blocks
@@ -115,7 +116,7 @@ def _output(preactivations: Tensor, gated: Tensor) -> tuple[Tensor, Tensor]:
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class ChildSumConfig(RecursiveConfig):
     """Settings of the Child-Sum Tree-LSTM.
 

@@ -1,4 +1,4 @@
-"""Run a network over trees and score what it says."""
+"""Run a network over trees and score its predictions."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from treesent.data.batches import Corpus, EncodedCorpus, in_order
-from treesent.metrics.accuracy import TreeScores
-from treesent.metrics.documents import Aggregate, score_corpus
+from treesent.metrics.accuracy import TreeScores, score, score_trees
+from treesent.metrics.aggregation import Aggregate, document_probs
 from treesent.nn.batch import ForestBatch
 from treesent.types import Float32
 from treesent.vectors.table import VectorTable
@@ -64,3 +64,28 @@ def evaluate_trees(
     encoded, extra = encode(table, corpus)
     batches = (ForestBatch.from_forest(f, device, extra=extra) for f in in_order(encoded, batch_size))
     return score_corpus(predict(model, batches), encoded, polarity, aggregate)
+
+
+def score_corpus(
+    probs: Float32, corpus: EncodedCorpus, polarity: Sequence[float] | None, aggregate: Aggregate = "mean"
+) -> TreeScores:
+    """Score texts and all labelled nodes.
+
+    :param probs: of all nodes, each tree in post-order. *Shape:* ``(n_nodes, n_classes)``.
+    :param corpus: the texts and their labels.
+    :param polarity: a number for each class, or None if classes have none.
+    :param aggregate: how sentences make the class of a text.
+    :returns: the scores of whole texts under ``root``.
+    """
+    roots = corpus.structure.offsets[1:] - 1
+    documents = corpus.documents
+    if documents is None:
+        return score_trees(probs, corpus.label, roots, polarity)
+    values = None if polarity is None else np.array(polarity, np.float32)
+    texts = document_probs(probs[roots], documents.offsets, corpus.structure.lengths, aggregate, values)
+    several = np.diff(documents.offsets) > 1
+    label = np.where(several, documents.target, corpus.label[roots[documents.offsets[1:] - 1]])
+    nodes = score(
+        np.concatenate([probs, texts[several]]), np.concatenate([corpus.label, label[several]]), polarity
+    )
+    return TreeScores(score(texts, label, polarity), nodes)

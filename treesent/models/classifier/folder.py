@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from treesent import __version__
 from treesent.errors import ModelError, TreesentError
 from treesent.files import replacing
+from treesent.vectors.open import open_vectors
 from treesent.vectors.table import FILE, VectorTable
+from treesent.version import __version__
 
 if TYPE_CHECKING:
     import torch
@@ -80,7 +81,7 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
 
     :param folder: made where it does not exist.
     """
-    from treesent.models.classifier.architectures import weights_to_bytes
+    from treesent.models.classifier.weights import weights_to_bytes
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +122,8 @@ def load_model(folder: str | Path) -> SentimentModel:
     :raises ModelError: where a file is missing, cut short, changed or of another version; the message names
         it.
     """
-    from treesent.models.classifier.architectures import build_network, weights_from_bytes
+    from treesent.models.classifier.networks import build_network
+    from treesent.models.classifier.weights import weights_from_bytes
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
 
@@ -149,28 +151,20 @@ def load_model(folder: str | Path) -> SentimentModel:
 
 
 def find_table(vectors: "str | Path | VectorTable | None", vocab: Any) -> VectorTable:
-    """The vectors for a new network.
+    """Find the vectors for a new network.
 
-    :param vectors: a table, the folder of one, or the name or folder of a pipeline of treesent's.
-    :param vocab: whose vectors to take where there is nothing else.
-    :raises ModelError: where there are none.
+    :param vectors: as for :func:`~treesent.vectors.open.open_vectors`; None for those of the vocab.
+    :param vocab: a spaCy vocab.
+    :returns: the table.
+    :raises ModelError: there are no vectors.
+    :raises VectorsError: the table cannot be read, or no network can learn sentiment on it.
     """
-    if isinstance(vectors, VectorTable):
-        return vectors
-    if vectors is not None:
-        from treesent.files import pipeline_path
-
-        if Path(vectors, FILE).is_file() or Path(vectors).is_file():
-            return VectorTable.load(vectors)
-        return VectorTable.load(pipeline_path(vectors) / "treesent" / VECTORS)
-    if not len(vocab.vectors):
+    if vectors is None and not len(vocab.vectors):
         raise ModelError(
             "a new network needs word vectors: set vectors in [initialize.components.treesent] to a folder "
             "that `treesent vectors` wrote or to a pipeline, or give the vocab vectors ([initialize] vectors)"
         )
-    rows = vocab.vectors.key2row
-    words = {vocab.strings[key]: row for key, row in sorted(rows.items(), key=lambda item: item[1])}
-    return VectorTable(list(words), np.asarray(vocab.vectors.data, np.float32)[list(words.values())])
+    return open_vectors(vocab if vectors is None else vectors)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 
+from treesent.config import section
 from treesent.errors import RecipeError
 from treesent.models.classifier.recurrent_config import RecurrentConfig
 from treesent.nn.cells import Cell, Leaky
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class LeakyConfig(RecurrentConfig):
-    """Settings of leaky units: see :class:`~treesent.models.classifier.recurrent_config.RecurrentConfig`.
-
-    :param rate: of the fastest unit, in (0, 1].
-    :param slowest: rate of the slowest unit; None gives all units the same rate.
-    :param tune_rates: learn the rates.
-    :raises RecipeError: if a rate is invalid.
-    """
+    """Settings of leaky units: see :class:`~treesent.models.classifier.recurrent_config.RecurrentConfig`."""
 
     kind = Leaky
-
-    rate: float = 1.0
-    slowest: float | None = 0.1
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Rate of the fastest unit."""
+    slowest: Annotated[float, Field(gt=0, le=1)] | None = 0.1
+    """Rate of the slowest unit; null gives all units the same rate."""
     tune_rates: bool = False
+    """Learn the rates."""
 
     def __post_init__(self) -> None:
         # A dataclass with slots is made anew, which the short form of super() does not follow.
         RecurrentConfig.__post_init__(self)
-        slowest = self.rate if self.slowest is None else self.slowest
-        if not 0 < slowest <= self.rate <= 1:
-            raise RecipeError(f"rate is {self.rate}, slowest {slowest}; give 0 < slowest <= rate <= 1")
+        if self.slowest is not None and self.slowest > self.rate:
+            raise RecipeError(f"slowest is {self.slowest}; must be at most rate, {self.rate}")
         if self.tune_rates and self.rate == 1:
             raise RecipeError(
                 "tune_rates is true, but a rate of 1.0 cannot be learned, because its logit is infinite; give "

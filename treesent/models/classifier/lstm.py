@@ -1,12 +1,11 @@
 """The LSTM network: layers of :class:`~treesent.nn.cells.LSTM`."""
 
-from dataclasses import dataclass
-
+from treesent.config import section
 from treesent.models.classifier.recurrent_config import ForgetGateConfig
 from treesent.nn.cells import LSTM
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class LSTMConfig(ForgetGateConfig):
     """Settings of the LSTM: see :class:`~treesent.models.classifier.recurrent_config.ForgetGateConfig`."""
 

@@ -1,12 +1,11 @@
 """The minimal gated network: layers of :class:`~treesent.nn.cells.MinimalGatedUnit`."""
 
-from dataclasses import dataclass
-
+from treesent.config import section
 from treesent.models.classifier.recurrent_config import RecurrentConfig
 from treesent.nn.cells import MinimalGatedUnit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class MinimalGatedUnitConfig(RecurrentConfig):
     """Settings of the minimal gated unit: see :class:`~treesent.models.classifier.recurrent_config.RecurrentConfig`."""
 

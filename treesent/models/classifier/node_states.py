@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from treesent.nn.precision import at_least_float32
+
 
 class NodeStates:
     """The output of a network for every node of a batch, in forest order.
@@ -34,8 +36,7 @@ def node_loss(logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Te
     :param weight: of each node (roots, rare classes). *Shape:* ``(n_nodes,)``
     :returns: *Shape:* ``()``
     """
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    losses = functional.cross_entropy(wide, label, ignore_index=-1, reduction="none")
+    losses = functional.cross_entropy(at_least_float32(logits), label, ignore_index=-1, reduction="none")
     count = (label >= 0).to(losses.dtype)
     if weight is not None:
         losses, count = losses * weight, count * weight

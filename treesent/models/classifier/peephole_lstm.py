@@ -1,12 +1,11 @@
 """The peephole LSTM network: layers of :class:`~treesent.nn.cells.PeepholeLSTM`."""
 
-from dataclasses import dataclass
-
+from treesent.config import section
 from treesent.models.classifier.recurrent_config import ForgetGateConfig
 from treesent.nn.cells import PeepholeLSTM
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class PeepholeLSTMConfig(ForgetGateConfig):
     """Settings of the peephole LSTM: see :class:`~treesent.models.classifier.recurrent_config.ForgetGateConfig`."""
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from treesent.errors import RecipeError
 from treesent.models.classifier.recurrent import RecurrentClassifier
+from treesent.models.classifier.sections import EncoderSource
 from treesent.models.language.model import LanguageModel
 from treesent.nn.cells import Cell
-from treesent.training.recipe import EncoderSource
 from treesent.vectors.table import VectorTable
 
 N_COMPARED = 200
@@ -95,17 +95,16 @@ def _read_cells(name: str, folder: str, backward: bool, table: VectorTable) -> l
     if config.residual or config.orders:
         extra = "residual" if config.residual else "orders"
         raise RecipeError(f"{name}: {folder} was trained with {extra}, which the network lacks; leave it out")
-    if model.embedding is None or not _same_vectors(model, table):
+    if not model.embedding.rowwise or not _same_vectors(model, table):
         raise RecipeError(
             f"{name}: {folder} reads other vectors than [vectors]; train it on these with tune_vectors = "
             "false, or give the vectors that it tuned, which are in its folder under vectors"
         )
-    return [layer for layer in model.layers if isinstance(layer, Cell)]
+    return [layer for layer in model.recurrence.layers if isinstance(layer, Cell)]
 
 
 def _same_vectors(model: LanguageModel, table: VectorTable) -> bool:
     """Whether a model's vectors are those of a table, compared over the words that both know."""
-    assert model.embedding is not None
     own = model.embedding.table.detach().numpy()
     if own.shape[1] != table.width:
         return False

@@ -2,56 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import PositiveInt
 
+from treesent.config import Dropout, OneOf, section
 from treesent.errors import RecipeError
 from treesent.models.classifier.recurrent import POOLINGS, RecurrentClassifier
 from treesent.nn.cells import Cell, ForgetGateCell
-from treesent.nn.checks import at_least, shares
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.recurrent_layer import RecurrentLayer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class RecurrentConfig:
-    """Settings of every recurrent network.
-
-    :param hidden: width of the states of one direction.
-    :param layers: number of stacked layers.
-    :param bidirectional: read in both directions.
-    :param residual: add the input of each layer above the first to its output.
-    :param pooling: input of the softmax layer: ``last``, ``mean``, ``max``, ``attention`` or ``outputs``; see
-        :class:`~treesent.models.classifier.recurrent.RecurrentClassifier`.
-    :param input_dropout: dropout rate of the vectors.
-    :param recurrent_dropout: dropout rate of the previous state, with one mask per sentence and layer.
-    :param layer_dropout: dropout rate of the states between layers.
-    :param output_dropout: dropout rate of the softmax layer's input.
-    :raises RecipeError: if a width, a rate or a name is invalid.
-    """
+    """Settings of every recurrent network."""
 
     kind: ClassVar[type[Cell]]
     """The cell of every layer."""
-
-    hidden: int = 168
-    layers: int = 1
+    hidden: PositiveInt = 168
+    """Width of the states of one direction."""
+    layers: PositiveInt = 1
+    """Number of stacked layers."""
     bidirectional: bool = False
+    """Read in both directions."""
     residual: bool = False
-    pooling: str = "last"
-    input_dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    layer_dropout: float = 0.0
-    output_dropout: float = 0.0
+    """Add the input of each layer above the first to its output."""
+    pooling: Annotated[str, OneOf(POOLINGS)] = "last"
+    """Input of the softmax layer: ``last``, ``mean``, ``max``, ``attention`` or ``outputs``; see
+    :class:`~treesent.models.classifier.recurrent.RecurrentClassifier`."""
+    input_dropout: Dropout = 0.0
+    """Dropout rate of the vectors."""
+    recurrent_dropout: Dropout = 0.0
+    """Dropout rate of the previous state, with one mask per sentence and layer."""
+    layer_dropout: Dropout = 0.0
+    """Dropout rate of the states between layers."""
+    output_dropout: Dropout = 0.0
+    """Dropout rate of the softmax layer's input."""
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "hidden", "layers")
-        if self.pooling not in POOLINGS:
-            raise RecipeError(f"pooling is {self.pooling!r}; give one of {', '.join(map(repr, POOLINGS))}")
         if self.pooling == "outputs" and self.bidirectional:
-            raise RecipeError("pooling is 'outputs', which needs one direction; set bidirectional = false")
-        shares(self, "input_dropout", "recurrent_dropout", "layer_dropout", "output_dropout")
+            raise RecipeError("pooling is 'outputs', which needs bidirectional = false")
 
     def cell(self, width: int, generator: torch.Generator | None) -> Cell:
         """Make the cell of one direction of a layer.
@@ -62,16 +54,13 @@ class RecurrentConfig:
         return self.kind(width, self.hidden, generator)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class ForgetGateConfig(RecurrentConfig):
-    """Settings of networks with forget gates: those of :class:`RecurrentConfig`, and one more.
-
-    :param forget_bias: initial bias of the forget gates.
-    """
+    """Settings of networks with forget gates: those of :class:`RecurrentConfig`, and one more."""
 
     kind: ClassVar[type[ForgetGateCell]]
-
     forget_bias: float = 1.0
+    """Initial bias of the forget gates."""
 
     def cell(self, width: int, generator: torch.Generator | None) -> Cell:
         """See :meth:`RecurrentConfig.cell`."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import NonNegativeInt, PositiveInt
 from torch import nn
 
-from treesent.errors import RecipeError
+from treesent.config import Dropout, OneOf, section
 from treesent.models.classifier.recursive import RecursiveClassifier
-from treesent.nn.checks import at_least, shares
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.encoder import ENCODERS, Encoder
 from treesent.nn.initial import glorot_linear
@@ -19,47 +19,37 @@ from treesent.nn.node_attention import NodeAttention
 from treesent.nn.top_down import TopDown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class RecursiveConfig:
-    """Settings of every recursive network; each network's own config adds to them.
+    """Settings of every recursive network; each network's own config adds to them."""
 
-    :param hidden: width of the states.
-    :param projection: width of a linear layer over the vectors, 0 for none: it reduces the table as the task
-        requires. :func:`~treesent.models.classifier.compact.fold_projection` moves it into the table.
-    :param leaf: width of a tanh layer between vectors and tree, 0 for none.
-    :param encoder: bidirectional recurrent network under the leaves, ``lstm`` or ``sru``.
-    :param encoder_hidden: width of each of its directions, 0 for no encoder.
-    :param encoder_layers: number of its layers.
-    :param encoder_dropout: dropout rate of the output of each of its layers.
-    :param input_dropout: dropout rate of the vectors.
-    :param recurrent_dropout: dropout rate of the children's hidden states, with one mask per tree.
-    :param output_dropout: dropout rate of the hidden states before the softmax layer.
-    :param top_down: width of the states of a second pass, from the root down, which gives every node its
-        context; 0 for none. See :class:`~treesent.nn.top_down.TopDown`.
-    :param attention: width of the scoring layer of an attention over the nodes of a tree, whose weighted sum
-        becomes the root's state; 0 for none. See :class:`~treesent.nn.node_attention.NodeAttention`.
-    :raises RecipeError: if a width or a rate is invalid.
-    """
-
-    hidden: int = 150
-    projection: int = 0
-    leaf: int = 0
-    encoder: str = "lstm"
-    encoder_hidden: int = 0
-    encoder_layers: int = 1
-    encoder_dropout: float = 0.0
-    input_dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    output_dropout: float = 0.0
-    top_down: int = 0
-    attention: int = 0
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "hidden", "encoder_layers")
-        at_least(self, 0, "projection", "leaf", "encoder_hidden", "top_down", "attention")
-        if self.encoder not in ENCODERS:
-            raise RecipeError(f"encoder is {self.encoder!r}; give one of {', '.join(map(repr, ENCODERS))}")
-        shares(self, "encoder_dropout", "input_dropout", "recurrent_dropout", "output_dropout")
+    hidden: PositiveInt = 150
+    """Width of the states."""
+    projection: NonNegativeInt = 0
+    """Width of a linear layer over the vectors, 0 for none: it reduces the table as the task requires.
+    :func:`~treesent.models.classifier.compact.fold_projection` moves it into the table."""
+    leaf: NonNegativeInt = 0
+    """Width of a tanh layer between vectors and tree, 0 for none."""
+    encoder: Annotated[str, OneOf(ENCODERS)] = "lstm"
+    """Bidirectional recurrent network under the leaves, ``lstm`` or ``sru``."""
+    encoder_hidden: NonNegativeInt = 0
+    """Width of each of its directions, 0 for no encoder."""
+    encoder_layers: PositiveInt = 1
+    """Number of its layers."""
+    encoder_dropout: Dropout = 0.0
+    """Dropout rate of the output of each of its layers."""
+    input_dropout: Dropout = 0.0
+    """Dropout rate of the vectors."""
+    recurrent_dropout: Dropout = 0.0
+    """Dropout rate of the children's hidden states, with one mask per tree."""
+    output_dropout: Dropout = 0.0
+    """Dropout rate of the hidden states before the softmax layer."""
+    top_down: NonNegativeInt = 0
+    """Width of the states of a second pass, from the root down, which gives every node its context; 0 for
+    none. See :class:`~treesent.nn.top_down.TopDown`."""
+    attention: NonNegativeInt = 0
+    """Width of the scoring layer of an attention over the nodes of a tree, whose weighted sum becomes the
+    root's state; 0 for none. See :class:`~treesent.nn.node_attention.NodeAttention`."""
 
     @abstractmethod
     def composition(self, width: int, generator: torch.Generator | None) -> Composition:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from treesent.config import section
 from treesent.models.classifier.recursive_config import RecursiveConfig
 from treesent.nn.initial import glorot_blocks
 from treesent.nn.levels import Composition, States
@@ -61,7 +60,7 @@ class RecursiveNet(Composition):
         return linear(pair, self.recurrent, self.bias)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class RecursiveNetConfig(RecursiveConfig):
     """Settings of the recursive network.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
+from treesent.config import section
 from treesent.models.classifier.recursive_config import RecursiveConfig
 from treesent.models.classifier.recursive_net import RecursiveNet
 from treesent.nn.levels import Composition, States
@@ -45,7 +44,7 @@ class RNTN(RecursiveNet):
         return (torch.tanh(linear(products.flatten(1), self.tensor.flatten(1)) + self.affine(pair)),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class RNTNConfig(RecursiveConfig):
     """Settings of the RNTN: see :class:`~treesent.models.classifier.recursive_config.RecursiveConfig`.
 

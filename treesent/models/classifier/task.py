@@ -1,4 +1,4 @@
-"""What the loop learns of a classifier: the class of every labelled node, and of every labelled text."""
+"""The training task of a classifier: the class of every labelled node, and of every labelled text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,16 @@ from torch.nn import functional
 
 from treesent.data.batches import EncodedCorpus, in_order
 from treesent.metrics.accuracy import TreeScores
-from treesent.metrics.documents import Aggregate, document_log_probs, product_log_probs, score_corpus, shares
-from treesent.models.classifier.evaluation import predict
+from treesent.metrics.aggregation import (
+    Aggregate,
+    document_log_probs,
+    product_log_probs,
+    sentence_weights,
+)
+from treesent.models.classifier.evaluation import predict, score_corpus
 from treesent.models.classifier.node_states import node_loss
 from treesent.nn.batch import ForestBatch
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.types import Int64
 
@@ -24,12 +29,12 @@ class Texts:
     """The texts of a batch.
 
     :param document: the text of each root. *Shape:* ``(n_trees,)``.
-    :param share: how much each root counts in its text. *Shape:* ``(n_trees,)``.
-    :param target: class of each text, -1 where its root has it or nothing does. *Shape:* ``(n_documents,)``.
+    :param weight: the weight of each root in its text; those of a text sum to 1. *Shape:* ``(n_trees,)``.
+    :param target: class of each text; -1 if it has none, or if its root has it. *Shape:* ``(n_documents,)``.
     """
 
     document: Tensor
-    share: Tensor
+    weight: Tensor
     target: Tensor
 
 
@@ -37,8 +42,8 @@ class Texts:
 class TextBatch:
     """The trees of a batch and the texts they are of.
 
-    :param forest: what the network takes.
-    :param texts: None where each tree is a text.
+    :param forest: input of the network.
+    :param texts: None if each tree is a text.
     """
 
     forest: ForestBatch
@@ -56,18 +61,18 @@ class TextBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Data(Task):
-    """The task of a classifier.
+class ClassifierTask(Task):
+    """The training task of a classifier.
 
-    :param train: what to learn from.
-    :param dev: what to be judged by.
-    :param polarity: a number for each class, or None where classes have none.
-    :param aggregate: how sentences make the class of a text.
-    :param class_weight: how much each class counts, on the network's device. *Shape:* ``(n_classes,)``.
-    :param word_dropout: share of the words that a batch replaces by zeros.
-    :param n_rows: rows of the table, past which a dropped word's row lies.
-    :param width: of the vectors.
-    :param seed: the run's; with a batch's texts it fixes which words are dropped.
+    :param train: training trees.
+    :param dev: held-out trees.
+    :param polarity: a number for each class; None if classes have no polarity.
+    :param aggregate: how the classes of sentences are combined into the class of a text.
+    :param class_weight: the weight of each class in the loss, on the network's device. *Shape:* ``(n_classes,)``.
+    :param word_dropout: rate at which the words of a batch are replaced by zeros.
+    :param n_rows: rows of the table; a dropped word has this row, one past the last.
+    :param width: width of the vectors.
+    :param seed: the run's; together with a batch's texts it fixes which words are dropped.
     """
 
     train: EncodedCorpus
@@ -90,13 +95,14 @@ class Data(Task):
 
         :param texts: which. *Shape:* ``(batch,)``.
         :param device: where the network is.
-        :param non_blocking: copy from pinned memory while the host goes on.
+        :param non_blocking: copy from pinned memory while the host continues.
         """
         trees, found = texts, None
         if self.train.documents is not None:
             documents, trees = self.train.documents.take(texts)
-            share = shares(documents, self.train.structure.lengths[trees], self.aggregate)
-            arrays = (documents.of_tree, share, documents.target)
+            lengths = self.train.structure.lengths[trees]
+            weights = sentence_weights(documents.offsets, lengths, self.aggregate)
+            arrays = (documents.of_tree, weights, documents.target)
             found = Texts(*(torch.from_numpy(a).to(device, non_blocking=non_blocking) for a in arrays))
         corpus, extra = self.train, None
         if self.word_dropout:
@@ -108,7 +114,7 @@ class Data(Task):
         )
 
     def _without_words(self, trees: Int64) -> EncodedCorpus:
-        """Some trees, a share of whose words has the row past the table."""
+        """Some trees, with the row past the table for dropped words."""
         part = self.train.take(trees)
         rng = np.random.default_rng([self.seed, 2, *trees[:64].tolist()])
         dropped = rng.random(len(part.rows)) < self.word_dropout
@@ -121,8 +127,8 @@ class Data(Task):
 
         :param model: the network.
         :param batch: made by :meth:`batch`.
-        :param generator: where dropout masks come from.
-        :param config: how much a root, or a text, counts.
+        :param generator: the source of dropout masks.
+        :param config: has the weight of roots and texts.
         """
         forest, texts = batch.forest, batch.texts
         logits = model(forest, generator).logits
@@ -141,19 +147,19 @@ class Data(Task):
         """Log-probabilities of the texts from those of their sentences."""
         if self.aggregate == "product":
             return product_log_probs(roots, texts.document, len(texts.target))
-        return document_log_probs(roots, texts.document, texts.share, len(texts.target))
+        return document_log_probs(roots, texts.document, texts.weight, len(texts.target))
 
     def weight(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
-        """How many labels a batch has, each with its weight.
+        """The weighted number of labels in a batch. *Shape:* ``()``.
 
         :param batch: made by :meth:`batch`.
-        :param config: how much a root, or a text, counts.
+        :param config: has the weight of roots and texts.
         """
         nodes, texts = self._both(batch, config)
         return nodes.sum() + texts.sum()
 
     def _both(self, batch: TextBatch, config: TrainingConfig) -> tuple[Tensor, Tensor]:
-        """What each node and each text counts: nothing where it has no label."""
+        """The weight of each node and each text in the loss: 0 without a label."""
         label = batch.forest.label
         labelled = (label >= 0).float()
         weight = self._node_weight(batch.forest, config)
@@ -167,7 +173,7 @@ class Data(Task):
         return nodes, texts
 
     def _node_weight(self, forest: ForestBatch, config: TrainingConfig) -> Tensor | None:
-        """What each node counts where it has a label; None where all count the same."""
+        """The weight of each node if it has a label; None if all weights are equal."""
         weight: Tensor | None = None
         if config.root_weight != 1:
             weight = torch.ones(forest.n_nodes, device=forest.device)

@@ -1,99 +1,142 @@
 """Train a classifier of phrases: from a recipe to a pipeline folder that ``spacy.load`` opens."""
 
 import zlib
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from treesent import __version__
-from treesent.data.batches import EncodedCorpus
+from treesent.data.batches import Corpus, EncodedCorpus
+from treesent.data.vector_sources import load_vectors
 from treesent.data.vectors import WorkingVectors, working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.metrics.accuracy import TreeScores, score_trees
-from treesent.metrics.documents import class_weights
-from treesent.models.classifier.architectures import build_network
+from treesent.models.classifier.class_weights import class_weights
 from treesent.models.classifier.compact import fold_projection, round_table, round_weights
 from treesent.models.classifier.corpora import read_corpora, warn_of_chains, with_parser
 from treesent.models.classifier.evaluation import evaluate_trees
-from treesent.models.classifier.folder import SentimentModel, check_classes
+from treesent.models.classifier.folder import SentimentModel, check_classes, load_model
+from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.pretrained import init_encoder
 from treesent.models.classifier.reparse import reparsed
-from treesent.models.classifier.task import Data
+from treesent.models.classifier.sections import EncoderSource, ParserSource
+from treesent.models.classifier.task import ClassifierTask
+from treesent.models.classifier.writer import write_pipeline
 from treesent.models.parser.trainer import read_parser
 from treesent.nn.embedding import VectorEmbedding
-from treesent.pipeline.component import write_pipeline
-from treesent.training.recipe import LabelsConfig, Recipe
-from treesent.training.run import Run, Trained
-from treesent.vectors.sources import load_vectors
+from treesent.training.family import Family
+from treesent.training.recipe import Recipe
+from treesent.training.sections import LabelsConfig
 from treesent.vectors.table import VectorTable
+from treesent.version import __version__
 
 
-def train(run: Run) -> Trained:
-    """Train a classifier of phrases and write it as a spaCy pipeline.
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassifierData:
+    """What a classifier learns from.
 
-    :param run: its recipe, and how to train.
-    :raises TreesentError: the recipe, its data or its vectors cannot be used.
+    :param labels: the classes, named by the recipe or by the data.
+    :param table: all vectors.
+    :param working: those of the words of train and dev.
+    :param parser: that of ``[parser]``, or None.
+    :param dev: the dev trees, with the trees that the parser gave to texts.
+    :param task: what is learned.
+    :param signature: see :class:`~treesent.training.family.Prepared`.
     """
-    settings, team = run.recipe, run.team
-    if settings.labels is not None:
-        _check_classes(settings, settings.labels)
-    corpora = read_corpora(settings)
+
+    labels: LabelsConfig
+    table: VectorTable
+    working: WorkingVectors
+    parser: Any
+    dev: Corpus
+    task: ClassifierTask
+    signature: dict[str, Any]
+
+
+def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
+    """Read the data of a classifier.
+
+    :param recipe: the recipe.
+    :param device: where it is trained.
+    :raises TreesentError: if the recipe, its data or its vectors cannot be used.
+    """
+    source = recipe.sections.get("parser")
+    if recipe.corpora.reparse and source is None:
+        raise RecipeError("corpora.reparse is true, but the section [parser] is missing; add it with a path")
+    if recipe.labels is not None:
+        _check_classes(recipe, recipe.labels)
+    corpora = read_corpora(recipe)
     labels = corpora.labels
-    _check_classes(settings, labels)
-    n_classes = len(labels.names)
-    table = load_vectors(settings.vectors)
-    working, (train_rows, dev_rows) = working_vectors(table, [corpora.train.corpus, corpora.dev.corpus])
-    parser = None if settings.parser is None else read_parser(settings.parser, table.width)
+    _check_classes(recipe, labels)
+    table = load_vectors(recipe.vectors)
+    working, (train, dev) = working_vectors(table, [corpora.train.corpus, corpora.dev.corpus])
+    parser = None if source is None else read_parser(source.path, table.width)
     if parser is None:
         warn_of_chains(corpora.train)
     else:
-        train_rows = with_parser(train_rows, corpora.train, working.matrix, parser)
-        dev_rows = with_parser(dev_rows, corpora.dev, working.matrix, parser)
-        if settings.corpora.reparse and corpora.train.n_gold:
-            gold = train_rows.take(np.arange(corpora.train.n_gold))
-            train_rows += reparsed(gold, working.matrix, parser)
-    network: Any = build_network(
-        settings.model,
-        table.width,
-        n_classes,
-        VectorEmbedding(working.matrix, tune=settings.training.tune_vectors),
-        run.generator(),
-    )
-    if settings.encoder is not None:
-        init_encoder(network, settings.encoder, table)
-    network = network.to(run.device)
-    weights = class_weights(settings.training.class_weights, train_rows, n_classes)
-    task = Data(
-        train_rows,
-        dev_rows,
+        train = with_parser(train, corpora.train, working.matrix, parser)
+        dev = with_parser(dev, corpora.dev, working.matrix, parser)
+        if recipe.corpora.reparse and corpora.train.n_gold:
+            gold = train.take(np.arange(corpora.train.n_gold))
+            train += reparsed(gold, working.matrix, parser)
+    weights = class_weights(recipe.training.class_weights, train, len(labels.names))
+    task = ClassifierTask(
+        train,
+        dev,
         labels.polarity,
-        settings.training.aggregate,
-        None if weights is None else torch.from_numpy(weights).to(run.device),
-        settings.training.word_dropout,
+        recipe.training.aggregate,
+        None if weights is None else torch.from_numpy(weights).to(device),
+        recipe.training.word_dropout,
         len(working.matrix),
         table.width,
-        settings.training.seed,
+        recipe.training.seed,
     )
-    progress = run.fit(network, task, _signature(settings, labels, working, train_rows))
-    if not team.first:  # the first one's figures are those of all
-        return Trained(run.output, progress, team.share(_nothing(labels)))
-    network = network.to("cpu")
-    if settings.training.tune_vectors:
-        table = working.tuned(network.embedding.table.detach().numpy())
-    table = round_table(fold_projection(network, table), settings.training.save_precision)
+    trees = replace(corpora.dev.corpus, structure=dev.structure)
+    return ClassifierData(
+        labels, table, working, parser, trees, task, _signature(recipe, labels, working, train)
+    )
+
+
+def build(recipe: Recipe, data: ClassifierData, generator: torch.Generator) -> nn.Module:
+    """Make a network with its initial weights.
+
+    :param recipe: the recipe.
+    :param data: what :func:`prepare` has read.
+    :param generator: source of the weights.
+    :raises RecipeError: if ``[model.encoder]`` does not fit the network.
+    """
+    embedding = VectorEmbedding(data.working.matrix, tune=recipe.training.tune_vectors)
+    network = build_network(recipe.model, data.table.width, len(data.labels.names), embedding, generator)
+    if (source := recipe.sections.get("model.encoder")) is not None:
+        init_encoder(network, source, data.table)
+    return network
+
+
+def write(recipe: Recipe, data: ClassifierData, network: Any, folder: Path, name: str) -> TreeScores:
+    """Write a trained network as a spaCy pipeline, and evaluate it as it is saved.
+
+    :param recipe: the recipe.
+    :param data: what :func:`prepare` has read.
+    :param network: the trained network.
+    :param folder: the folder, which does not exist yet.
+    :param name: the name that it will have, which becomes the pipeline's.
+    :returns: the scores on dev.
+    """
+    network, table, labels, training = network.to("cpu"), data.table, data.labels, recipe.training
+    if training.tune_vectors:
+        table = data.working.tuned(network.embedding.table.detach().numpy())
+    table = round_table(fold_projection(network, table), training.save_precision)
     if table.matrix.dtype != np.float32:
         round_weights(network)
     network.embedding = VectorEmbedding(table.matrix, table.scale)
-    dev_trees = replace(corpora.dev.corpus, structure=dev_rows.structure)
-    aggregate = settings.training.aggregate
-    dev = evaluate_trees(network, table, dev_trees, labels.polarity, aggregate=aggregate)
-    model = _model(settings, labels, network, table)
-    model.parser = parser
-    run.write(lambda folder: write_pipeline(folder, model, aggregate=aggregate, meta=_meta(run.output, dev)))
-    return Trained(run.output, progress, team.share(dev))
+    scores = evaluate_trees(network, table, data.dev, labels.polarity, aggregate=training.aggregate)
+    model = _model(recipe, labels, network, table)
+    model.parser = data.parser
+    write_pipeline(folder, model, aggregate=training.aggregate, meta=_meta(name, scores))
+    return scores
 
 
 def _model(recipe: Recipe, labels: LabelsConfig, network: Any, table: VectorTable) -> SentimentModel:
@@ -102,7 +145,7 @@ def _model(recipe: Recipe, labels: LabelsConfig, network: Any, table: VectorTabl
 
 
 def _check_classes(recipe: Recipe, labels: LabelsConfig) -> None:
-    """Refuse classes, weights and a dev figure that make no sense, before an epoch is spent on them."""
+    """Refuse invalid classes, weights and metrics before an epoch is trained."""
     check_classes(labels.names, labels.polarity)
     weights, n_classes = recipe.training.class_weights, len(labels.names)
     if isinstance(weights, tuple) and len(weights) != n_classes:
@@ -117,7 +160,7 @@ def _check_classes(recipe: Recipe, labels: LabelsConfig) -> None:
 
 
 def _nothing(labels: LabelsConfig) -> TreeScores:
-    """The figures of no tree at all."""
+    """The scores of an empty corpus, whose names of metrics are those of any other."""
     none = np.zeros(0, np.int64)
     return score_trees(np.zeros((0, len(labels.names)), np.float32), none, none, labels.polarity)
 
@@ -131,7 +174,7 @@ def _signature(
         arrays += [trees.documents.offsets, trees.documents.target]
     return {
         "model": recipe.model,
-        "encoder": None if recipe.encoder is None else asdict(recipe.encoder),
+        "encoder": None if (encoder := recipe.sections.get("model.encoder")) is None else asdict(encoder),
         "labels": asdict(labels),
         "vectors": recipe.vectors,
         "corpora": {
@@ -141,9 +184,9 @@ def _signature(
     }
 
 
-def _meta(output: Path, dev: TreeScores) -> dict[str, Any]:
+def _meta(name: str, dev: TreeScores) -> dict[str, Any]:
     """What meta.json says of the pipeline."""
-    name = output.name if output.name.isidentifier() else "treesent"
+    name = name if name.isidentifier() else "treesent"
     return {
         "name": name.removeprefix("en_"),
         "version": __version__,
@@ -160,3 +203,14 @@ def _performance(dev: TreeScores) -> dict[str, float]:
         for figure, value in figures.items()
         if figure not in ("n", "confusion")
     }
+
+
+CLASSIFIERS = Family(
+    config={name: network.config for name, network in NETWORKS.items()},
+    task=prepare,
+    build=build,
+    write=write,
+    read=lambda folder: load_model(folder / "treesent"),
+    files=("config.cfg", "meta.json", "tokenizer", "vocab/*", "treesent/*"),
+    sections={"parser": ParserSource, "model.encoder": EncoderSource},
+)

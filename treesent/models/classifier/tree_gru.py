@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from treesent.config import section
 from treesent.models.classifier.recursive_config import RecursiveConfig
 from treesent.nn.initial import glorot_blocks
 from treesent.nn.levels import Composition, States
@@ -64,7 +63,7 @@ class TreeGRU(Composition):
         return (torch.lerp(new, h.sum(1), z),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class TreeGRUConfig(RecursiveConfig):
     """Settings of the Tree-GRU: see :class:`~treesent.models.classifier.recursive_config.RecursiveConfig`."""
 

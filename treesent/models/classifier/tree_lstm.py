@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from treesent.config import section
 from treesent.models.classifier.fused_tree_lstm import FusedTreeLSTM
 from treesent.models.classifier.recursive_config import RecursiveConfig
 from treesent.nn.initial import glorot_blocks
@@ -77,7 +76,7 @@ class BinaryTreeLSTM(Composition):
         return states
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class TreeLSTMConfig(RecursiveConfig):
     """Settings of the N-ary Tree-LSTM.
 

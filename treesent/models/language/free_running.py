@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from treesent.models.language.model import LanguageModel, LanguageState
+from treesent.models.language.model import LanguageModel
 from treesent.models.language.scheduled_sampling import feed
-from treesent.text.vocabulary import END
+from treesent.models.language.state import LanguageState
+from treesent.text.vocabulary import EOS
 from treesent.types import Float64, Int64
 
 HORIZON = 16
@@ -70,7 +71,7 @@ def run_freely(
         lengths = torch.from_numpy(sizes[chosen] - 1).to(device)
         state = model.initial_state(len(chosen), device, None if model.count is None else lengths)
         longest = min(int(sizes[chosen[0]]), BEGINNING)
-        symbols = np.full((longest + 1, len(chosen)), END)
+        symbols = np.full((longest + 1, len(chosen)), EOS)
         for lane, text in enumerate(chosen.tolist()):
             some = texts[text][:longest]
             symbols[1 : 1 + len(some), lane] = some
@@ -113,5 +114,5 @@ def free_losses(
         log_probs, after = model.window(read[None], before, generator, left)
         return log_probs[0], after
 
-    log_probs, state = feed(step, state, inputs, share, generator, fixed=inputs == END, never=END)
+    log_probs, state = feed(step, state, inputs, share, generator, fixed=inputs == EOS, never=EOS)
     return -log_probs.gather(2, targets[..., None])[..., 0], state

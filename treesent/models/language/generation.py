@@ -11,9 +11,9 @@ from torch import Tensor
 
 from treesent.errors import RecipeError
 from treesent.models.language.model import LanguageModel
-from treesent.models.language.sampling import PLAIN, Shape, Streams, pick, reshape
+from treesent.models.language.sampling import PLAIN, SamplingConfig, Streams, adjusted_probs, pick
 from treesent.models.language.text_losses import lengths_with
-from treesent.text.vocabulary import END, UNKNOWN
+from treesent.text.vocabulary import EOS, UNK
 from treesent.types import Int64
 
 LOOK = 32
@@ -38,7 +38,7 @@ def draw_texts(
     n: int,
     *,
     prompt: Int64 | None = None,
-    shape: Shape = PLAIN,
+    config: SamplingConfig = PLAIN,
     longest: int = 1000,
     seed: int = 0,
 ) -> Drawn:
@@ -50,7 +50,7 @@ def draw_texts(
     :param model: in evaluation mode, on the device to use.
     :param n: how many texts.
     :param prompt: symbols that every text begins with. *Shape:* (n_prompt,)
-    :param shape: how distributions over symbols are changed. Where a text ends is left as it is, unless its
+    :param config: how distributions over symbols are changed. Where a text ends is left as it is, unless its
         end is a symbol like any other.
     :param longest: a text is cut short after so many symbols, those of the prompt not counted.
     :param seed: 0 or more.
@@ -64,43 +64,43 @@ def draw_texts(
     uniform = streams.draw(1, device)[0]  # every way to end takes one, so that none shifts the others
     lengths = None if model.count is None else _draw_lengths(model, given, uniform)
     state = model.initial_state(n, device, lengths)
-    read = torch.from_numpy(np.concatenate([[END], given])).to(device)
+    read = torch.from_numpy(np.concatenate([[EOS], given])).to(device)
     for symbol in read:
         log_probs, state = model.step(symbol.expand(n), state)
     over = torch.zeros(n, dtype=torch.bool, device=device)
     taken: list[Tensor] = []
     while len(taken) <= longest:
         for number in streams.draw(min(LOOK, longest + 1 - len(taken)), device):
-            symbols = pick(distribution(log_probs, shape, model.coin), number)
-            symbols = symbols.masked_fill(over, END)
-            over = symbols == END
+            symbols = pick(distribution(log_probs, config, model.ending.in_softmax), number)
+            symbols = symbols.masked_fill(over, EOS)
+            over = symbols == EOS
             taken.append(symbols)
             log_probs, state = model.step(symbols, state)
         if bool(over.all()):
             break
     table = torch.stack(taken, 1).cpu().numpy()
-    ended = (table == END).any(1)
-    sizes = np.where(ended, (table == END).argmax(1), longest)
+    ended = (table == EOS).any(1)
+    sizes = np.where(ended, (table == EOS).argmax(1), longest)
     return Drawn(tuple(row[:size] for row, size in zip(table, sizes, strict=True)), ended)
 
 
-def distribution(log_probs: Tensor, shape: Shape, coin: bool) -> Tensor:
+def distribution(log_probs: Tensor, config: SamplingConfig, in_softmax: bool) -> Tensor:
     """Give the distribution that a symbol is drawn from.
 
     :param log_probs: what the model says. *Shape:* (batch, n_symbols)
-    :param shape: how that is changed.
-    :param coin: whether the end is a variable of its own, which is left as it is.
+    :param config: how that is changed.
+    :param in_softmax: whether EOS is one of the softmax's symbols; if not, its probability is kept.
     :return: *Shape:* (batch, n_symbols)
     """
     symbol = torch.arange(log_probs.shape[1], device=log_probs.device)
-    known = log_probs.masked_fill(symbol == UNKNOWN, -torch.inf)
-    if not coin:
-        return reshape(known, shape)
-    end = log_probs[:, END : END + 1].exp()
+    known = log_probs.masked_fill(symbol == UNK, -torch.inf)
+    if in_softmax:
+        return adjusted_probs(known, config)
+    end = log_probs[:, EOS : EOS + 1].exp()
     # Where the end is certain no other symbol is possible, and any distribution over them serves.
-    probs = reshape(torch.where(end >= 1, 0.0, known).masked_fill(symbol == END, -torch.inf), shape)
+    probs = adjusted_probs(torch.where(end >= 1, 0.0, known).masked_fill(symbol == EOS, -torch.inf), config)
     end = end.to(probs.dtype)
-    return torch.where(symbol == END, end, probs * (1 - end))
+    return torch.where(symbol == EOS, end, probs * (1 - end))
 
 
 def _draw_lengths(model: LanguageModel, prompt: Int64, uniform: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ def sample(
     :param model: a language model, in evaluation mode, on the device to use.
     :param n: how many.
     :param prompt: what every text begins with; of a model that reads from right to left, what it ends with.
-    :param temperature: see :class:`~treesent.models.language.sampling.Shape`.
+    :param temperature: see :class:`~treesent.models.language.sampling.SamplingConfig`.
     :param top_k: see there.
     :param top_p: see there.
     :param max_length: texts are cut short after so many symbols, those of the prompt not counted.
@@ -79,7 +79,7 @@ def sample(
     :raises TreesentError: a number makes no sense, or the prompt has a symbol that the model does not know.
     """
     from treesent.models.language.generation import draw_texts
-    from treesent.models.language.sampling import Shape
+    from treesent.models.language.sampling import SamplingConfig
 
     given = encode_known(model, prompt, "the prompt")
     backward = model.config.backward
@@ -87,7 +87,7 @@ def sample(
         model,
         n,
         prompt=given[::-1].copy() if backward else given,
-        shape=Shape(temperature=temperature, top_k=top_k, top_p=top_p),
+        config=SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p),
         longest=max_length,
         seed=seed,
     )
@@ -108,10 +108,10 @@ def encode_known(model: LanguageModel, text: str, what: str) -> Int64:
     :param what: how a message calls it.
     :raises DataError: there is an unknown one.
     """
-    from treesent.text.vocabulary import UNKNOWN
+    from treesent.text.vocabulary import UNK
 
     symbols = model.vocabulary.encode(text)
-    unknown = (symbols == UNKNOWN).nonzero()[0]
+    unknown = (symbols == UNK).nonzero()[0]
     if len(unknown):
         unit = model.config.unit
         place = int(unknown[0])

@@ -1,4 +1,4 @@
-"""Vectors of the last few symbols together, from tables that hash them."""
+"""Vectors of n-grams of symbols, from hash tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.text.vocabulary import END
+from treesent.nn.initial import glorot_blocks
+from treesent.nn.matmul import linear
+from treesent.text.vocabulary import EOS
 
 # Two odd numbers whose bits look random (of SplitMix64), as signed integers of 64 bits.
 _FIRST, _SECOND = 0x9E3779B97F4A7C15 - (1 << 64), 0xBF58476D1CE4E5B9 - (1 << 64)
@@ -19,13 +21,13 @@ class NgramEmbedding(nn.Module):
 
     .. math:: e_t = \sum_n E_n[\mathrm{hash}(x_{t-n+1} \ldots x_t) \bmod 2^{bits}]
 
-    What a recurrent network learns of the last few symbols by products, a table knows by looking it up: a
-    step gathers one row for each n. Gradients are sparse, so that a step updates the rows it has met.
+    A table stores what a recurrent network must compute about the last few symbols: a step gathers one row
+    per n. Gradients are sparse, so that training updates only the rows of a batch.
 
     :param orders: the n of the n-grams.
-    :param bits: a table has two to this many rows.
+    :param bits: each table has ``2 ** bits`` rows.
     :param width: of the vectors.
-    :param generator: where the first vectors come from.
+    :param generator: source of the initial vectors.
     """
 
     tune = True
@@ -41,7 +43,7 @@ class NgramEmbedding(nn.Module):
 
     @property
     def before(self) -> int:
-        """Symbols before a window that its first n-grams begin with."""
+        """How many symbols before a window its first n-grams contain."""
         return max(self.orders) - 1
 
     def forward(self, symbols: Tensor) -> Tensor:
@@ -73,7 +75,40 @@ class NgramEmbedding(nn.Module):
             symbol = symbols[begin : begin + steps] * same
             hashed = (hashed * _FIRST + symbol + 1) * _SECOND
             hashed = hashed ^ (hashed >> 29)
-            # What stands before an end is another text.
-            same = same * (symbol != END)
+            # Symbols before EOS belong to another text.
+            same = same * (symbol != EOS)
             found[n] = (hashed * _SECOND >> 24) & ((1 << self.bits) - 1)
         return torch.stack([found[n] + (k << self.bits) for k, n in enumerate(self.orders)])
+
+
+class NgramInput(nn.Module):
+    """Vectors of n-grams as an input of the first layer and of the output layer.
+
+    This is the hash-based maximum entropy model of Mikolov et al. 2011 beside a recurrent network.
+
+    :param embedding: the vectors.
+    :param n_features: width of the first layer's preactivations.
+    :param width: of the vectors.
+    :param generator: source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        embedding: NgramEmbedding,
+        n_features: int,
+        width: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.projection = nn.Parameter(glorot_blocks(n_features, [width], generator))
+
+    def forward(self, history: Tensor) -> tuple[Tensor, Tensor]:
+        """Look a window up.
+
+        :param history: its symbols, and those before it. *Shape:* ``(before + steps, batch)``
+        :returns: the vectors, *Shape:* ``(steps, batch, width)``, and their preactivations,
+            *Shape:* ``(steps, batch, n_features)``
+        """
+        vectors: Tensor = self.embedding(history)
+        return vectors, linear(vectors.flatten(0, 1), self.projection).view(*vectors.shape[:2], -1)

@@ -1,34 +1,41 @@
-r"""Recurrence from the output: a network whose next state comes from what it said, not from what it thought.
+r"""Recurrence from the output: the next state depends on the last outputs, not on the last hidden state.
 
-Goodfellow et al. 2016, section 10.2.1 and figure 10.4: the only way from a step to the next is the output, so
-that
+Goodfellow et al. 2016, section 10.2.1 and figure 10.4: only the output connects one step to the next,
 
 .. math:: h_t = \tanh\Big(b + U x_t + \sum_{j=1}^{k} W_j y_{t-j}\Big).
 
-With :math:`k = 1` this is the figure's network. It knows of the past what fits into one output, which for
-text is one symbol; a delay line over the last :math:`k` outputs (NARX networks, Lin et al. 1996) widens that.
+With :math:`k = 1` this is the network of the figure, whose only memory is one output, which for text is one
+symbol; a delay line over the last :math:`k` outputs (NARX networks, Lin et al. 1996) extends it.
 
-Where the true outputs are fed (teacher forcing) no step waits for another, so that a whole sequence is one
-matrix product. A network with a recurrence from its hidden state has no such choice.
+Under teacher forcing no step waits for another, so that a whole sequence is one matrix product. This is not
+possible with recurrence from hidden states.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from treesent.models.language.config import LanguageModelConfig
+from treesent.models.language.embedding import SymbolEmbedding
+from treesent.models.language.state import LanguageState
+from treesent.nn.cells import State
+from treesent.nn.dropout import dropout
 from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear
+from treesent.text.vocabulary import EOS
 
 
 class OutputRecurrence(nn.Module):
-    """One layer whose state comes from the last outputs.
+    """One layer whose state depends on the last outputs.
 
     :param width: of the vector of an output.
     :param hidden: of the states.
-    :param delays: how many outputs back it sees, the ``k`` above. With 1, outputs may be any vectors of a
-        step, and the layer is one without recurrence that lies above another.
-    :param generator: where the first weights come from.
+    :param delays: how many last outputs it reads, the ``k`` above. With 1, the inputs may be any vectors of a
+        step, as those of a layer below.
+    :param generator: source of the initial weights.
     """
 
     def __init__(
@@ -41,12 +48,12 @@ class OutputRecurrence(nn.Module):
         self.bias = nn.Parameter(torch.zeros(hidden))
 
     def forward(self, outputs: Tensor, others: Tensor | None = None, keep: Tensor | None = None) -> Tensor:
-        """Take steps whose last outputs are known, all at once.
+        """Take all steps of a window at once; their last outputs are known.
 
-        :param outputs: the vector of the last output before each step, and first of all those of the
-            ``delays - 1`` outputs before them. *Shape:* (delays - 1 + steps, batch, width)
-        :param others: the share of other inputs, the :math:`U x_t` above. *Shape:* (steps, batch, hidden)
-        :param keep: 0 at an output that begins a sequence, before which there is none, and 1 elsewhere.
+        :param outputs: the vector of the last output before each step, preceded by those of the
+            ``delays - 1`` earlier outputs. *Shape:* (delays - 1 + steps, batch, width)
+        :param others: the contribution of other inputs, the :math:`U x_t` above. *Shape:* (steps, batch, hidden)
+        :param keep: 0 at an output that begins a sequence and so has none before it, 1 elsewhere.
             *Shape:* (delays - 1 + steps, batch, 1)
         :return: the states. *Shape:* (steps, batch, hidden)
         """
@@ -64,3 +71,59 @@ class OutputRecurrence(nn.Module):
             line = torch.cat(parts, 2)
         states = linear(line.flatten(0, 1), self.recurrent, self.bias).view(steps, line.shape[1], -1)
         return (states if others is None else states + others).tanh()
+
+
+class OutputRecurrentStack(nn.Module):
+    """Layers whose only recurrence is from the last outputs; those above the first have none.
+
+    :param config: the model's settings.
+    :param width: of the symbols' vectors.
+    :param generator: source of the initial weights.
+    """
+
+    def __init__(
+        self, config: LanguageModelConfig, width: int, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.n_before = config.output_recurrence - 1
+        self.n_features = config.hidden
+        widths = (width, *[config.hidden] * (config.layers - 1))
+        delays = (config.output_recurrence, *[1] * (config.layers - 1))
+        self.layers = nn.ModuleList(
+            OutputRecurrence(each, config.hidden, delay, generator)
+            for each, delay in zip(widths, delays, strict=True)
+        )
+
+    def initial_states(self, zeros: Tensor) -> tuple[State, ...]:
+        """Give the states before any symbol: there are none.
+
+        :param zeros: *Shape:* ``(batch, hidden)``
+        """
+        return ()
+
+    def forward(
+        self,
+        embedding: SymbolEmbedding,
+        symbols: Tensor,
+        state: LanguageState,
+        added: Sequence[Tensor],
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, tuple[State, ...]]:
+        """Read a window; see :meth:`~treesent.models.language.hidden_recurrence.HiddenRecurrence.forward`.
+
+        :param embedding: of the symbols.
+        :param symbols: of the window. *Shape:* ``(steps, batch)``
+        :param state: before the window, with the outputs before it.
+        :param added: other inputs of the first layer. *Shape of each:* ``(steps, batch, hidden)``
+        :param generator: source of dropout masks in training; None for torch's own.
+        """
+        history = torch.cat([state.recent, symbols])
+        outputs, others = embedding(history, generator), sum(added[1:], added[0]) if added else None
+        for number, layer in enumerate(self.layers):
+            if not number:
+                outputs = layer(outputs, others, (history != EOS)[:, :, None])
+                continue
+            below = dropout(outputs, self.config.layer_dropout, self.training, generator)
+            outputs = layer(below) + below if self.config.residual else layer(below)
+        return outputs, ()

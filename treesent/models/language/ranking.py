@@ -71,7 +71,7 @@ def rank(
     """
     from treesent.models.language.inference import encode_known
     from treesent.models.language.text_losses import ending_log_probs
-    from treesent.text.vocabulary import UNKNOWN
+    from treesent.text.vocabulary import UNK
 
     candidates = [Candidate(i, each) if isinstance(each, str) else each for i, each in enumerate(texts, 1)]
     if not candidates:
@@ -92,7 +92,7 @@ def rank(
             log_prob,
             math.exp(min(-log_prob / (len(symbols) + 1), 700.0)),
             len(symbols),
-            int((symbols == UNKNOWN).sum()),
+            int((symbols == UNK).sum()),
             candidate.text,
         )
         for candidate, symbols, log_prob in zip(candidates, encoded, log_probs, strict=True)

@@ -1,82 +1,72 @@
-"""Draw symbols: temperature, top-k, nucleus, and random numbers of its own for each sample."""
+"""Sample symbols: temperature, top-k, nucleus sampling, and separate random numbers for each sample."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from torch import Tensor
 
+from treesent.config import section
 from treesent.errors import RecipeError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """How a distribution is changed before a symbol is drawn from it: in the order of the fields.
+@section
+class SamplingConfig:
+    """How a distribution is modified before sampling; the fields apply in their order."""
 
-    :param temperature: the logarithms are divided by it; 0 takes the most probable symbol, the first of them
-        where several are.
-    :param top_k: keep this many most probable symbols; 0 for all.
-    :param top_p: keep the fewest most probable symbols that have together at least this probability (the
-        nucleus, Holtzman et al. 2020, eqs. 2-3); 1 for all.
-    :raises RecipeError: a number makes no sense.
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-
-    def __post_init__(self) -> None:
-        # `not` catches what is no number, too.
-        if not 0 <= self.temperature < float("inf"):
-            raise RecipeError(f"temperature is {self.temperature}; give 0 or more, 1 to change nothing")
-        if self.top_k < 0:
-            raise RecipeError(f"top_k is {self.top_k}; give 0 for all symbols, or 1 or more")
-        if not 0 < self.top_p <= 1:
-            raise RecipeError(f"top_p is {self.top_p}; give a probability above 0, 1 for all symbols")
+    temperature: NonNegativeFloat = 1.0
+    """The logarithms are divided by it; 0 takes the most probable symbol, the first of them where several
+    are."""
+    top_k: NonNegativeInt = 0
+    """Keep this many most probable symbols; 0 for all."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Keep the fewest most probable symbols that have together at least this probability (the nucleus,
+    Holtzman et al. 2020, eqs. 2-3); 1 for all."""
 
 
-PLAIN = Shape()
+PLAIN = SamplingConfig()
 
 
-def reshape(log_probs: Tensor, shape: Shape) -> Tensor:
-    """Change a distribution.
+def adjusted_probs(log_probs: Tensor, config: SamplingConfig) -> Tensor:
+    """Apply a sampling configuration to distributions.
 
-    :param log_probs: up to a constant a row; an impossible symbol has minus infinity, and each row has a
-        possible one. *Shape:* (batch, n_symbols)
-    :param shape: how.
-    :return: probabilities, each row summing to one, in double precision where the device has it. *Shape:*
+    :param log_probs: up to a constant per row; minus infinity for an impossible symbol; each row has at least
+        one possible symbol. *Shape:* (batch, n_symbols)
+    :param config: the configuration.
+    :return: probabilities that sum to one in each row, in float64 if the device has it. *Shape:*
         (batch, n_symbols)
     """
-    # Metal knows single precision only.
+    # Metal only has single precision.
     scores = log_probs.to(torch.float32 if log_probs.device.type == "mps" else torch.float64)
-    if shape.temperature == 0:
+    if config.temperature == 0:
         return torch.zeros_like(scores).scatter_(1, scores.argmax(1, keepdim=True), 1.0)
     # Its largest value first, so that a small temperature cannot overflow.
-    scores = (scores - scores.amax(1, keepdim=True)) / shape.temperature
+    scores = (scores - scores.amax(1, keepdim=True)) / config.temperature
     probs = scores.softmax(1)
-    if not shape.top_k and shape.top_p == 1:
+    if not config.top_k and config.top_p == 1:
         return probs
     # Stable, so that of equal symbols the first are kept.
     falling, order = probs.sort(dim=1, descending=True, stable=True)
-    if shape.top_k:
+    if config.top_k:
         falling = falling.clone()
-        falling[:, shape.top_k :] = 0
+        falling[:, config.top_k :] = 0
         falling = falling / falling.sum(1, keepdim=True)
-    if shape.top_p < 1:
+    if config.top_p < 1:
         # What stands before a symbol decides: the one that reaches top_p is still in.
         before = falling.cumsum(1) - falling
-        falling = falling * (before < shape.top_p)
+        falling = falling * (before < config.top_p)
         falling = falling / falling.sum(1, keepdim=True)
     return torch.zeros_like(probs).scatter_(1, order, falling)
 
 
 def pick(probs: Tensor, uniform: Tensor) -> Tensor:
-    """Draw a symbol a row, by the inverse of the cumulative distribution.
+    """Draw a symbol per row, by the inverse of the cumulative distribution.
 
     :param probs: *Shape:* (batch, n_symbols)
-    :param uniform: a number from 0 to below 1 a row. *Shape:* (batch,)
+    :param uniform: a uniform number in [0, 1) per row. *Shape:* (batch,)
     :return: *Shape:* (batch,)
     """
     below = probs.cumsum(1)
@@ -87,7 +77,7 @@ def pick(probs: Tensor, uniform: Tensor) -> Tensor:
 
 
 class Streams:
-    """Random numbers of many samples: those of a sample depend on the seed and its own number alone.
+    """Random numbers for many samples; those of one sample depend only on the seed and its number.
 
     :param seed: 0 or more.
     :param n: samples.
@@ -99,7 +89,7 @@ class Streams:
         self.streams = [np.random.Generator(np.random.Philox(key=[seed, i])) for i in range(n)]
 
     def draw(self, steps: int, device: torch.device) -> Tensor:
-        """Give the next numbers from 0 to below 1.
+        """Draw the next uniform numbers in [0, 1).
 
         :param steps: how many for each sample.
         :param device: where they go, all at once.

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor
 
-from treesent.errors import RecipeError
+from treesent.config import Fraction, section
 from treesent.models.language.sampling import pick
 
 State = TypeVar("State")
@@ -24,7 +24,7 @@ Step = Callable[[Tensor, State], tuple[Tensor, State]]
 (*Shape:* (batch, n_symbols)) and the next state."""
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class ScheduledSampling:
     r"""``[training.scheduled_sampling]``: how the share of true inputs falls.
 
@@ -36,23 +36,15 @@ class ScheduledSampling:
     - ``inverse_sigmoid``: :math:`\max(\epsilon, k / (k + \exp(i / k)))`, with :math:`k` such that it is a
       half after ``steps``.
 
-    :raises RecipeError: a number makes no sense.
     """
 
     decay: Literal["none", "linear", "exponential", "inverse_sigmoid"] = "none"
     """The kind of decay."""
-    steps: int = 1000
+    steps: PositiveInt = 1000
     """After how many steps of the run the share is 0 (linear), 1/e (exponential) or a half (inverse
     sigmoid)."""
-    floor: float = 0.0
+    floor: Fraction = 0.0
     """The share never falls below this."""
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
-        if self.steps < 1:
-            raise RecipeError(f"steps is {self.steps}; give the steps of the decay, 1 or more")
-        if not 0 <= self.floor <= 1:
-            raise RecipeError(f"floor is {self.floor}; give a share from 0 to 1")
 
     def share(self, step: int) -> float:
         """Give the share of true inputs.

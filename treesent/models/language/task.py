@@ -1,9 +1,10 @@
-"""Train a language model: windows of a stream, from each of which the next one takes the states over."""
+"""The training task of a language model: windows of a stream, each of which starts from the states after the one before."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from torch import Tensor, nn
 from treesent.data.streams import Encoded, Lanes, shuffled
 from treesent.errors import TreesentError
 from treesent.models.language.free_running import FreeRunning, free_losses, run_freely
-from treesent.models.language.model import LanguageModel, LanguageState
+from treesent.models.language.model import LanguageModel
+from treesent.models.language.sections import LanguageTrainingConfig
+from treesent.models.language.state import LanguageState
 from treesent.models.language.text_losses import text_losses
-from treesent.training.recipe import TrainingConfig
-from treesent.training.task import Task
+from treesent.training.sections import TrainingConfig
+from treesent.training.task import StreamState, Task
 from treesent.types import Int64
 
 UNKNOWN_BITS = math.log2(0x110000)
@@ -106,13 +109,13 @@ def score_language(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowBatch:
-    """A window of some lanes.
+    """A window of some lanes: parallel streams, as in truncated backpropagation through time.
 
-    :param symbols: what is read. *Shape:* (steps, batch)
-    :param targets: what comes next. *Shape:* (steps, batch)
-    :param remaining: symbols that the text of each one has after it. *Shape:* (steps, batch)
-    :param first: whether it is the first of a pass, before which nothing was read.
-    :param step: of the run, from 0.
+    :param symbols: inputs. *Shape:* ``(steps, batch)``.
+    :param targets: the next symbol of each. *Shape:* ``(steps, batch)``.
+    :param remaining: how many symbols of its text follow each input. *Shape:* ``(steps, batch)``.
+    :param first: whether it is the first window of a pass, which starts from initial states.
+    :param step: the number of the run's step, from 0.
     """
 
     symbols: Tensor
@@ -123,7 +126,7 @@ class WindowBatch:
 
     @property
     def n_trees(self) -> int:
-        """Lanes; a tree is what the log of other models counts."""
+        """Lanes, which the log counts as trees."""
         return self.symbols.shape[1]
 
     @property
@@ -133,26 +136,26 @@ class WindowBatch:
 
 
 class LanguageTask(Task):
-    """What the training loop needs to know of a language model.
+    """The training task of a language model.
 
     Items are windows of lanes, numbered over all passes: ``(pass * windows + window) * lanes + lane``. Texts
     are in another order in each pass.
 
-    :param train: texts to learn from.
-    :param dev: held-out ones.
+    :param train: training texts.
+    :param dev: held-out texts.
     :param config: the recipe's ``[training]``: ``batch_size`` lanes, ``window`` steps, ``epoch_steps``,
         ``eval_texts`` and the seed.
     """
 
-    def __init__(self, train: Encoded, dev: Encoded, config: TrainingConfig) -> None:
-        self.train, self.dev, self.seed = train, dev, config.seed
+    def __init__(self, train: Encoded, dev: Encoded, config: LanguageTrainingConfig) -> None:
+        self.train, self.dev = train, dev
         self.lanes = Lanes(len(train.symbols), config.batch_size, config.window)
         self.epoch_steps = config.epoch_steps or self.lanes.windows
         few = np.arange(len(dev))[:: max(1, len(dev) // config.eval_texts)] if config.eval_texts else None
         self.often = dev if few is None else dev.take(few)
-        self._pass, self._stream = -1, train
-        self.free_running = config.free_running
-        self._state: LanguageState | None = None
+        self.free_running, self.sampling = config.free_running, config.scheduled_sampling
+        # Depends on the pass alone: a cache, not a state.
+        self._stream = lru_cache(maxsize=1)(partial(shuffled, train, config.seed))
 
     @property
     def n_train(self) -> int:
@@ -160,10 +163,10 @@ class LanguageTask(Task):
         return self.lanes.windows
 
     def order(self, config: TrainingConfig, epoch: int) -> list[Int64]:
-        """Go on along the stream: an epoch begins where the one before has ended.
+        """Continue along the stream: an epoch begins where the previous one ended.
 
         :param config: the recipe's ``[training]``.
-        :param epoch: which, from 0.
+        :param epoch: its number, from 0.
         """
         n, first = self.lanes.lanes, epoch * self.epoch_steps
         return list(np.arange(first, first + self.epoch_steps)[:, None] * n + np.arange(n)[None])
@@ -173,16 +176,14 @@ class LanguageTask(Task):
 
         :param items: of one window. *Shape:* ``(batch,)``.
         :param device: where the network is.
-        :param non_blocking: copy while the host goes on.
+        :param non_blocking: copy while the host continues.
         """
         step = int(items[0]) // self.lanes.lanes
         number, window = divmod(step, self.lanes.windows)
-        if number != self._pass:
-            self._pass = number
-            self._stream = shuffled(self.train, self.seed, number)
+        stream = self._stream(number)
         lanes = items % self.lanes.lanes
-        cut = self.lanes.cut(self._stream.symbols, window, lanes)
-        remaining = self._stream.remaining(self.lanes.places(window, lanes)[:-1])
+        cut = self.lanes.cut(stream.symbols, window, lanes)
+        remaining = stream.remaining(self.lanes.places(window, lanes)[:-1])
         symbols, targets, left = (
             torch.from_numpy(part).to(device, non_blocking=non_blocking) for part in (*cut, remaining)
         )
@@ -191,29 +192,46 @@ class LanguageTask(Task):
     def loss(
         self, model: nn.Module, batch: WindowBatch, generator: torch.Generator, config: TrainingConfig
     ) -> Tensor:
-        """Give the mean negative log-probability of a window's symbols.
+        """Return the mean negative log-probability of a window's symbols, read from the initial state.
 
         :param model: a :class:`~treesent.models.language.model.LanguageModel`.
-        :param batch: made by :meth:`batch`, the windows in their order.
-        :param generator: where dropout masks come from.
-        :param config: the recipe's ``[training]``, where it is of scheduled sampling.
+        :param batch: made by :meth:`batch`.
+        :param generator: the source of dropout masks and of scheduled sampling.
+        :param config: the recipe's ``[training]``, for scheduled sampling.
+        """
+        return self.stream_loss(model, batch, {}, generator, config)[0]
+
+    def stream_loss(
+        self,
+        model: nn.Module,
+        batch: WindowBatch,
+        state: StreamState,
+        generator: torch.Generator,
+        config: TrainingConfig,
+    ) -> tuple[Tensor, StreamState]:
+        """Return the mean negative log-probability of a window's symbols, and the states after it.
+
+        :param model: a :class:`~treesent.models.language.model.LanguageModel`.
+        :param batch: made by :meth:`batch`.
+        :param state: the states after the window before; the first window of a pass starts from initial ones.
+        :param generator: the source of dropout masks and of scheduled sampling.
+        :param config: the recipe's ``[training]``, for scheduled sampling.
         """
         assert isinstance(model, LanguageModel)
-        if batch.first or self._state is None:
-            self._state = model.initial_state(batch.n_trees)
+        first = batch.first or not state
+        before = model.initial_state(batch.n_trees) if first else from_stream_state(state)
         remaining = None if model.count is None else batch.remaining
-        share = config.scheduled_sampling.share(batch.step)
+        share = self.sampling.share(batch.step)
         if share < 1:
             symbols = torch.cat([batch.symbols, batch.targets[-1:]])
-            losses, state = free_losses(model, symbols, self._state, share, generator, remaining)
+            losses, after = free_losses(model, symbols, before, share, generator, remaining)
         else:
-            features, state = model(batch.symbols, self._state, generator, remaining)
+            features, after = model(batch.symbols, before, generator, remaining)
             losses = model.losses(features.flatten(0, 1), batch.targets.flatten())
-        self._state = state.detach()
-        return losses.mean()
+        return losses.mean(), to_stream_state(after.detach())
 
     def weight(self, batch: WindowBatch, config: TrainingConfig) -> Tensor:
-        """The symbols that the loss is a mean over.
+        """The number of symbols that the loss is a mean over.
 
         :param batch: made by :meth:`batch`.
         :param config: unused.
@@ -221,7 +239,7 @@ class LanguageTask(Task):
         return torch.tensor(float(batch.n_nodes), device=batch.symbols.device)
 
     def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> LanguageScores:
-        """Give the figures on dev, or on the ``training.eval_texts`` of it that an epoch looks at.
+        """Return the metrics on dev, or on ``training.eval_texts`` of its texts.
 
         :param model: a :class:`~treesent.models.language.model.LanguageModel`.
         :param device: where it is.
@@ -230,24 +248,26 @@ class LanguageTask(Task):
         assert isinstance(model, LanguageModel)
         return score_language(model, self.often, batch_size, self.free_running)
 
-    def state(self) -> dict[str, Tensor]:
-        """Give the states carried to the next window."""
-        if self._state is None:
-            return {}
-        found = {"recent": self._state.recent, "number": torch.tensor(self._state.number)}
-        for i, layer in enumerate(self._state.layers):
-            found |= {f"{i}.{j}": part for j, part in enumerate(layer)}
-        return found
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take them up.
+def to_stream_state(state: LanguageState) -> StreamState:
+    """Name the tensors of a language model's state, as the loop and a checkpoint hold them.
 
-        :param state: what :meth:`state` gave.
-        """
-        layers: dict[int, list[Tensor]] = {}
-        for name in sorted(name for name in state if name[0].isdigit()):
-            layers.setdefault(int(name.split(".")[0]), []).append(state[name])
-        if "recent" in state:
-            self._state = LanguageState(
-                tuple(tuple(layers[i]) for i in sorted(layers)), state["recent"], int(state["number"])
-            )
+    :param state: after a window.
+    """
+    found = {"recent": state.recent, "number": torch.tensor(state.number)}
+    for i, layer in enumerate(state.layers):
+        found |= {f"{i}.{j}": part for j, part in enumerate(layer)}
+    return found
+
+
+def from_stream_state(state: StreamState) -> LanguageState:
+    """Undo :func:`to_stream_state`.
+
+    :param state: what it returned.
+    """
+    layers: dict[int, list[Tensor]] = {}
+    for name in sorted(name for name in state if name[0].isdigit()):
+        layers.setdefault(int(name.split(".")[0]), []).append(state[name])
+    return LanguageState(
+        tuple(tuple(layers[i]) for i in sorted(layers)), state["recent"], int(state["number"])
+    )

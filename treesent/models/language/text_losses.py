@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from treesent.models.language.lengths import bucket_starts
+from treesent.models.language.count import bucket_starts
 from treesent.models.language.model import LanguageModel
-from treesent.text.vocabulary import END
+from treesent.text.vocabulary import EOS
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -50,7 +50,7 @@ def text_losses(
         chosen = order[begin : begin + batch]
         own = None if model.count is None else of_texts[torch.from_numpy(chosen).to(device)]
         longest, state = int(sizes[chosen[0]]), model.initial_state(len(chosen), device, own)
-        symbols = np.full((longest + 1, len(chosen)), END)
+        symbols = np.full((longest + 1, len(chosen)), EOS)
         for lane, text in enumerate(chosen.tolist()):
             symbols[1 : 1 + sizes[text], lane] = texts[text]
         total = torch.zeros(len(chosen), dtype=torch.float64, device=device)
@@ -85,7 +85,7 @@ def ending_log_probs(
     :return: in nats. *Shape:* (n_endings,)
     """
     given = np.zeros(0, np.int64) if prefix is None else prefix
-    texts = [np.concatenate([given, ending, [END]]) for ending in endings]
+    texts = [np.concatenate([given, ending, [EOS]]) for ending in endings]
     if model.count is None or not len(given):
         return -text_losses(model, texts, batch, skip=len(given))
     # What the length tells of the prefix counts too: the whole text's, less that of the prefix.

@@ -1,84 +1,113 @@
 """Train a language model: from a recipe to the folder that ``LanguageModel.load`` opens."""
 
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from treesent.config import read_section
 from treesent.data.streams import Encoded
 from treesent.data.texts import read_texts
+from treesent.data.vector_sources import load_vectors
 from treesent.errors import DataError, RecipeError
-from treesent.models.classifier.architectures import KEY
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.model import LanguageModel
+from treesent.models.language.sections import LanguageTrainingConfig
 from treesent.models.language.task import LanguageScores, LanguageTask, score_language
 from treesent.text.vocabulary import SPECIAL, Vocabulary
-from treesent.training.recipe import CorporaConfig, Recipe
-from treesent.training.run import Run, Trained
-from treesent.vectors.sources import load_vectors
+from treesent.training.family import Family
+from treesent.training.recipe import Recipe
+from treesent.training.sections import CorporaConfig
 from treesent.vectors.table import VectorTable
 
-NAME = "treesent.LanguageModel.v1"
 VECTORS = "vectors"
 
 
-def language_model_config(block: Mapping[str, Any]) -> LanguageModelConfig:
-    """The settings of a language model's ``[model]`` block, checked.
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageData:
+    """What a language model learns from.
 
-    :param block: ``@architectures`` and the settings that are not left at their defaults.
-    :raises RecipeError: a key or value makes no sense.
+    :param vocabulary: of the texts to train on.
+    :param task: the texts as symbols.
+    :param vectors: of the words, from the recipe's ``[vectors]``; None if it has none.
+        *Shape:* ``(n_symbols, width)``
+    :param signature: see :class:`~treesent.training.family.Prepared`.
     """
-    settings = {key: value for key, value in block.items() if key != KEY}
-    return read_section(LanguageModelConfig, settings, "model")
+
+    vocabulary: Vocabulary
+    task: LanguageTask
+    vectors: torch.Tensor | None
+    signature: dict[str, Any]
 
 
-def train(run: Run) -> Trained:
-    """Train a language model and write it.
+def prepare(recipe: Recipe, device: torch.device) -> LanguageData:
+    """Read the data of a language model.
 
-    :param run: its recipe, with a language model as its model, and how to train.
-    :raises TreesentError: the recipe, its data or its vectors cannot be used.
+    :param recipe: the recipe.
+    :param device: where the model is trained.
+    :raises TreesentError: if the recipe, its data or its vectors cannot be used.
     """
-    recipe = run.recipe
-    config = language_model_config(recipe.model)
-    figures = ["perplexity", *(["bits_per_character"] if config.unit == "character" else [])]
-    figures += ["free_perplexity"] if recipe.training.free_running else []
-    if recipe.training.metric not in figures:
+    config: LanguageModelConfig = recipe.settings
+    metrics = ["perplexity", *(["bits_per_character"] if config.unit == "character" else [])]
+    metrics += ["free_perplexity"] if recipe.training.free_running else []
+    if recipe.training.metric not in metrics:
         raise RecipeError(
-            f"training.metric is {recipe.training.metric!r}; a model of {config.unit}s has "
-            f"{' and '.join(map(repr, figures))}"
+            f"training.metric is {recipe.training.metric!r}; must be {' or '.join(map(repr, metrics))} for a "
+            f"model of {config.unit}s"
         )
     if config.recurrent_dropout and recipe.training.scheduled_sampling.decay != "none":
         raise RecipeError(
-            f"model.recurrent_dropout is {config.recurrent_dropout}, one mask for a window, but scheduled "
-            "sampling reads symbol by symbol; leave one of them out"
+            f"model.recurrent_dropout is {config.recurrent_dropout}, which uses one mask per window, but "
+            "scheduled sampling reads symbol by symbol; remove one of them"
         )
     texts, dev_texts = read_language_texts(recipe.corpora)
     vocabulary = Vocabulary.of(texts, config.unit, config.least, config.most, config.lowercase)
     train, dev = (Encoded.of(vocabulary, part, config.backward) for part in (texts, dev_texts))
-    del texts, dev_texts
     vectors = symbol_vectors(recipe, vocabulary) if recipe.vectors else None
-    tune = vectors is None or recipe.training.tune_vectors
-    model = LanguageModel(vocabulary, config, vectors, tune, run.generator()).to(run.device)
-    model.fit_lengths(np.diff(train.offsets) - 1)
-    task = LanguageTask(train, dev, recipe.training)
     signature = {"model": recipe.model, "vectors": recipe.vectors, "corpora": recipe.corpora.train}
-    progress = run.fit(model, task, signature)
-    if not run.team.first:
-        return Trained(run.output, progress, run.team.share(LanguageScores(0.0, 1, 0, 1, True)))
+    return LanguageData(vocabulary, LanguageTask(train, dev, recipe.training), vectors, signature)
+
+
+def build(recipe: Recipe, data: LanguageData, generator: torch.Generator) -> LanguageModel:
+    """Make a language model with its initial weights.
+
+    :param recipe: the recipe.
+    :param data: what :func:`prepare` has read.
+    :param generator: source of the weights.
+    """
+    model = LanguageModel(data.vocabulary, recipe.settings, data.vectors, _tunes(recipe), generator)
+    model.fit_lengths(np.diff(data.task.train.offsets) - 1)
+    return model
+
+
+def write(
+    recipe: Recipe, data: LanguageData, model: LanguageModel, folder: Path, name: str
+) -> LanguageScores:
+    """Write a trained model, and evaluate it as it is saved.
+
+    :param recipe: the recipe.
+    :param data: what :func:`prepare` has read.
+    :param model: the trained model.
+    :param folder: the folder, which does not exist yet.
+    :param name: the name that it will have.
+    :returns: the scores on dev.
+    """
     half = recipe.training.save_precision != "float32"
     if half:
-        # Judged as it is saved.
         for tensor in (*model.parameters(), *model.buffers()):
             if tensor.is_floating_point():
                 tensor.data.copy_(tensor.data.half())
-    scores = score_language(model, dev, recipe.training.eval_batch_size, recipe.training.free_running)
-    table = tuned_table(model, recipe) if tune and model.embedding is not None else None
-    run.write(lambda folder: write_language_model(folder, model, scores, half, table))
-    return Trained(run.output, progress, run.team.share(scores))
+    training = recipe.training
+    scores = score_language(model, data.task.dev, training.eval_batch_size, training.free_running)
+    table = tuned_table(model, recipe) if _tunes(recipe) and model.embedding.rowwise else None
+    write_language_model(folder, model, scores, half, table)
+    return scores
+
+
+def _tunes(recipe: Recipe) -> bool:
+    return not recipe.vectors or recipe.training.tune_vectors
 
 
 def write_language_model(
@@ -107,7 +136,9 @@ def read_language_texts(config: CorporaConfig) -> tuple[list[str], list[str]]:
     :raises TreesentError: a corpus cannot be read, or one part is left without texts.
     """
     if config.dev_share:
-        raise RecipeError("corpora.dev_share is of classifiers; give dev_last = 2000, say, or dev")
+        raise RecipeError(
+            "corpora.dev_share is for classifiers; a language model takes dev, or dev_last = 2000 for example"
+        )
     texts, dev = (list(read_texts(config.files(name), config.text_column)) for name in ("train", "dev"))
     if config.dev_last:
         texts, dev = texts[: -config.dev_last], texts[-config.dev_last :]
@@ -122,7 +153,6 @@ def tuned_table(model: LanguageModel, recipe: Recipe) -> VectorTable:
     :param model: of words.
     :param recipe: its recipe: words of its vectors that the model does not know keep theirs.
     """
-    assert model.embedding is not None
     words = model.vocabulary.symbols[len(SPECIAL) :]
     own = model.embedding.table.detach().float().cpu().numpy()[len(SPECIAL) :]
     if not recipe.vectors:
@@ -156,3 +186,14 @@ def symbol_vectors(recipe: Recipe, vocabulary: Vocabulary) -> torch.Tensor:
     others = torch.from_numpy((~known).nonzero()[0] + len(SPECIAL))
     vectors[others] = torch.from_numpy(found.extra[found.rows[~known] - len(table)]).float()
     return vectors
+
+
+LANGUAGE_MODELS = Family(
+    config={"treesent.LanguageModel.v1": LanguageModelConfig},
+    task=prepare,
+    build=build,
+    write=write,
+    read=LanguageModel.load,
+    files=("language_model.safetensors", "config.json", "vocabulary.json", "scores.json", "vectors/*"),
+    sections={"training": LanguageTrainingConfig},
+)

@@ -40,7 +40,7 @@ def inside(scores: Tensor, lengths: Tensor) -> Tensor:
     return by_start[:, 0].gather(1, lengths[:, None]).squeeze(1)
 
 
-def depths(scores: Tensor, lengths: Int64) -> Float32:
+def cky(scores: Tensor, lengths: Int64) -> Float32:
     """Find the tree with the largest score of each sentence (the CKY algorithm).
 
     :param scores: as in :func:`inside`; not written to. *Shape:* (n_trees, steps + 1, steps + 1)

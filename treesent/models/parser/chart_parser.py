@@ -14,18 +14,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from treesent.config import Dropout, section
 from treesent.errors import TreesentError
-from treesent.models.parser.chart import depths
-from treesent.models.parser.file import load_parser, save_parser
-from treesent.nn.checks import at_least, shares
+from treesent.models.parser.chart import cky
+from treesent.models.parser.file import read_parser_file, save_parser
 from treesent.nn.dropout import dropout
 from treesent.nn.initial import glorot_blocks
 from treesent.nn.matmul import linear
@@ -33,34 +34,25 @@ from treesent.nn.packed import packing
 from treesent.nn.sru import BidirectionalSRU
 from treesent.trees.structure import Structure
 
-FORMAT = "treesent.parser.1"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class ParserConfig:
-    """The parser's settings.
+    """The parser's settings."""
 
-    :param hidden: width of each direction of a layer.
-    :param layers: how many layers.
-    :param gap: width of the layer that looks at the two words beside a boundary.
-    :param span: width of what a span's score compares of its two boundaries.
-    :param chart: sentences of more words are split by distances: a chart takes the cube of their length.
-    :param input_dropout: share of the vectors that is dropped.
-    :param dropout: share of every layer's output that is dropped.
-    :raises RecipeError: a width or a rate makes no sense.
-    """
-
-    hidden: int = 96
-    layers: int = 3
-    gap: int = 128
-    span: int = 64
-    chart: int = 120
-    input_dropout: float = 0.0
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "hidden", "layers", "gap", "span", "chart")
-        shares(self, "input_dropout", "dropout")
+    hidden: PositiveInt = 96
+    """Width of each direction of a layer."""
+    layers: PositiveInt = 3
+    """How many layers."""
+    gap: PositiveInt = 128
+    """Width of the layer that looks at the two words beside a boundary."""
+    span: PositiveInt = 64
+    """Width of what a span's score compares of its two boundaries."""
+    chart: PositiveInt = 120
+    """Sentences of more words are split by distances: a chart takes the cube of their length."""
+    input_dropout: Dropout = 0.0
+    """Share of the vectors that is dropped."""
+    dropout: Dropout = 0.0
+    """Share of every layer's output that is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +104,7 @@ class SentenceBatch:
         )
 
 
-class DistanceParser(nn.Module):
+class ChartParser(nn.Module):
     """Vectors of words, a recurrent encoder, one distance for every gap between two words.
 
     The vectors are handed in, so that parser and classifier share one table.
@@ -123,7 +115,9 @@ class DistanceParser(nn.Module):
     """
 
     trees: ClassVar[Literal["learned"]] = "learned"
-    """What its trees are called in a component's settings."""
+    """The name of its trees in a component's settings."""
+    format: ClassVar[str] = "treesent.parser.1"
+    config_type: ClassVar[type[ParserConfig]] = ParserConfig
 
     def __init__(self, config: ParserConfig, width: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -209,7 +203,7 @@ class DistanceParser(nn.Module):
         first = np.cumsum(lengths - 1) - (lengths - 1)
         for trees in groups(lengths, self.config.chart):
             places = torch.from_numpy(grid(lengths, trees)).to(vectors.device)
-            best = depths(span_scores(start, end, places), lengths[trees])
+            best = cky(span_scores(start, end, places), lengths[trees])
             sizes = lengths[trees] - 1
             before = np.cumsum(sizes) - sizes
             host[np.arange(len(best)) + np.repeat(first[trees] - before, sizes)] = best
@@ -220,20 +214,16 @@ class DistanceParser(nn.Module):
 
         :param path: the file, ``parser.safetensors`` in a pipeline's folder.
         """
-        save_parser(self, path, FORMAT)
+        save_parser(self, path, self.format)
 
     @classmethod
-    def load(cls, path: str | Path) -> DistanceParser:
+    def load(cls, path: str | Path) -> ChartParser:
         """Read what :meth:`save` wrote, ready to parse.
 
         :param path: the file.
         :raises ModelError: it is missing, damaged or no parser of this version.
         """
-
-        def make(settings: dict[str, Any]) -> DistanceParser:
-            return cls(width=settings.pop("width"), config=ParserConfig(**settings))
-
-        return load_parser(path, FORMAT, make, "parser", "parser")
+        return read_parser_file(path, cls)
 
 
 def span_scores(start: Tensor, end: Tensor, places: Tensor) -> Tensor:

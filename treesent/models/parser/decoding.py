@@ -18,7 +18,7 @@ Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class DecoderTargets:
     """What a decoder wrote or should write.
 
     :param packed: where the symbols stand.
@@ -40,7 +40,7 @@ class Written:
         n_symbols: int,
         copies: tuple[int, Int64, Int64] | None = None,
         device: torch.device | str = "cpu",
-    ) -> Written:
+    ) -> DecoderTargets:
         """Lay symbols out.
 
         :param symbols: those of all sequences. *Shape:* (n_rows,)
@@ -73,7 +73,7 @@ class Written:
         )
 
 
-class Sentences(NamedTuple):
+class EncodedSentences(NamedTuple):
     """What is computed once for the sentences that are decoded.
 
     :param memory: what attention looks at; None without attention.
@@ -86,13 +86,13 @@ class Sentences(NamedTuple):
     table: Tensor
     words: Tensor
 
-    def select(self, sentences: Tensor) -> Sentences:
+    def select(self, sentences: Tensor) -> EncodedSentences:
         """Take sentences, in the order given.
 
         :param sentences: *Shape:* (n,)
         """
         memory = None if self.memory is None else self.memory.select(sentences)
-        return Sentences(memory, self.table, self.words.index_select(0, sentences))
+        return EncodedSentences(memory, self.table, self.words.index_select(0, sentences))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.models.parser.decoding import DecoderState, Sentences, Written
+from treesent.models.parser.decoding import DecoderState, DecoderTargets, EncodedSentences
 from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
 from treesent.nn.attention import AdditiveAttention, Attention, Memory, MultiplicativeAttention
 from treesent.nn.cells import Cell, Unrolled, make_cell
@@ -97,7 +97,7 @@ class EncoderDecoder(nn.Module):
         vectors: Tensor,
         words: Tensor,
         source: Packed,
-        target: Written,
+        target: DecoderTargets,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Score each symbol after those that should come before it.
@@ -123,7 +123,7 @@ class EncoderDecoder(nn.Module):
 
     def encode(
         self, vectors: Tensor, words: Tensor, source: Packed, generator: torch.Generator | None = None
-    ) -> tuple[Sentences, DecoderState]:
+    ) -> tuple[EncodedSentences, DecoderState]:
         """Read sentences.
 
         :param vectors: see :meth:`forward`.
@@ -153,7 +153,7 @@ class EncoderDecoder(nn.Module):
         states = dropout(states, self.config.layer_dropout, self.training, generator)
         return self._sentences(vectors, words, states, source), self._begin(ends)
 
-    def _sentences(self, vectors: Tensor, words: Tensor, states: Tensor, source: Packed) -> Sentences:
+    def _sentences(self, vectors: Tensor, words: Tensor, states: Tensor, source: Packed) -> EncodedSentences:
         """Prepare what every step needs.
 
         :param states: of the encoder, in packed order. *Shape:* (n_rows, width)
@@ -167,7 +167,7 @@ class EncoderDecoder(nn.Module):
             values = states.index_select(0, flat).view(*shape, -1)
             memory = self.attention.memory(values, source.present)
         places = words.index_select(0, source.rows.index_select(0, flat)).view(shape)
-        return Sentences(memory, self._cells()[0].project(table), places)
+        return EncodedSentences(memory, self._cells()[0].project(table), places)
 
     def _begin(self, ends: Tensor) -> DecoderState:
         """The decoder's first state, from the encoder's last ones. *Shape:* (batch, width)."""
@@ -180,7 +180,7 @@ class EncoderDecoder(nn.Module):
         return DecoderState(layers, context, None, copied)
 
     def _first(
-        self, gates: Tensor, packed: Packed, sentences: Sentences, state: DecoderState
+        self, gates: Tensor, packed: Packed, sentences: EncodedSentences, state: DecoderState
     ) -> tuple[Tensor, Tensor | None]:
         """Run the first decoder layer and ask attention; in packed order."""
         cell, memory = self._cells()[0], sentences.memory
@@ -215,7 +215,9 @@ class EncoderDecoder(nn.Module):
             contexts.append(context)
         return torch.cat(states), torch.cat(contexts)
 
-    def step(self, symbols: Tensor, state: DecoderState, sentences: Sentences) -> tuple[Tensor, DecoderState]:
+    def step(
+        self, symbols: Tensor, state: DecoderState, sentences: EncodedSentences
+    ) -> tuple[Tensor, DecoderState]:
         """Take one step.
 
         :param symbols: those written last, :attr:`begin` at first. *Shape:* (batch,)

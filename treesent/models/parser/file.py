@@ -1,26 +1,28 @@
-"""The file of a parser: settings and weights in one, whichever kind it is."""
+"""The file of a parser: settings and weights in one, for both architectures."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from treesent.errors import ModelError
+from treesent.config import read_section
+from treesent.errors import ModelError, TreesentError
 from treesent.files import readable
 from treesent.nn.recurrent_layer import current_names
+from treesent.nn.weights import build, read_weights
 
-Parser = TypeVar("Parser", bound=nn.Module)
+if TYPE_CHECKING:
+    from treesent.models.parser.kinds import Parser
 
 
 def save_parser(parser: nn.Module, path: str | Path, form: str) -> None:
     """Write settings and weights to one file, the weights in half precision.
 
-    :param parser: with its ``config``, a dataclass, and the ``width`` of the vectors that it reads.
+    :param parser: a parser, with its ``config``, a dataclass, and the ``width`` of the vectors that it reads.
     :param path: the file.
     :param form: name and version of the format.
     """
@@ -34,33 +36,30 @@ def save_parser(parser: nn.Module, path: str | Path, form: str) -> None:
     readable(Path(path))
 
 
-def load_parser(
-    path: str | Path, form: str, make: Callable[[dict[str, Any]], Parser], kind: str, recipe: str
-) -> Parser:
+def read_parser_file(path: str | Path, *kinds: type[Parser]) -> Parser:
     """Read what :func:`save_parser` wrote, ready to parse.
 
     :param path: the file.
-    :param form: name and version of the format.
-    :param make: makes the parser of the settings, ``width`` among them.
-    :param kind: what it is, for messages.
-    :param recipe: what trains one, for messages.
-    :raises ModelError: it is missing, damaged or no parser of this version.
+    :param kinds: the classes that the parser may be of.
+    :raises ModelError: it is missing, damaged, or of another kind or version.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
     if not path.is_file():
-        raise ModelError(f"{path}: there is no such file; train one with pipelines/{recipe}.cfg")
+        raise ModelError(f"{path}: there is no such file; train a parser with pipelines/parser.cfg")
+    metadata, tensors = read_weights(path)
+    kind = next((kind for kind in kinds if kind.format == metadata.get("format")), None)
+    if kind is None:
+        raise ModelError(f"{path}: not a parser of this version of treesent; train it again")
     try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if header.get("format") != form:
-            raise ModelError(f"{path}: no {kind} of this version of treesent; train it again")
-        parser = make(json.loads(header["config"]))
-        parser.load_state_dict(current_names(tensors))
-    except ModelError:
-        raise
-    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
+        settings = json.loads(metadata["config"])
+        width = settings.pop("width")
+        if type(width) is not int:
+            raise ModelError(f"width is {width!r}; expected an integer")
+        config: Any = read_section(kind.config_type, settings, "config")
+    except (TreesentError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cut short or damaged ({error}); copy or train it again") from error
-    return parser.eval()
+
+    def make() -> Parser:
+        return kind(config, width)
+
+    return build(make, current_names(tensors), path, settings)

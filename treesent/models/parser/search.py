@@ -18,11 +18,12 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from treesent.models.parser.decoding import DecoderState, Sentences
+from treesent.config import section
+from treesent.models.parser.decoding import DecoderState, EncodedSentences
 from treesent.models.parser.encoder_decoder import EncoderDecoder
-from treesent.nn.checks import at_least
 
 
 class Constraint(Protocol):
@@ -50,27 +51,20 @@ class Constraint(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class SearchConfig:
-    r"""Settings of a search.
+    """Settings of a search."""
 
-    :param beam: sequences kept for a sentence; 1 is greedy.
-    :param length_penalty: :math:`\alpha`, 0 for none.
-    :param coverage_penalty: :math:`\beta`, 0 for none.
-    :raises RecipeError: a number makes no sense.
-    """
-
-    beam: int = 1
-    length_penalty: float = 0.0
-    coverage_penalty: float = 0.0
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "beam")
-        at_least(self, 0, "length_penalty", "coverage_penalty")
+    beam: PositiveInt = 1
+    """Sequences kept per sentence; 1 is greedy search."""
+    length_penalty: NonNegativeFloat = 0.0
+    r"""Length normalisation, :math:`\alpha`; 0 for none."""
+    coverage_penalty: NonNegativeFloat = 0.0
+    r"""Coverage penalty, :math:`\beta`; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Hypotheses:
     r"""The best sequence of each sentence.
 
     :param symbols: without the end symbol, whatever behind it. *Shape:* (n_sentences, steps)
@@ -111,14 +105,14 @@ def coverage_penalty(covered: Tensor, present: Tensor, beta: float) -> Tensor:
 
 def search(
     model: EncoderDecoder,
-    sentences: Sentences,
+    sentences: EncodedSentences,
     state: DecoderState,
     end: int,
     max_steps: int,
     config: SearchConfig | None = None,
     constraint: Constraint | None = None,
     keep_attention: bool = False,
-) -> Found:
+) -> Hypotheses:
     """Write a sequence for each sentence; all sentences and all beams at once.
 
     A sequence ends with the end symbol, or without it after ``max_steps``. A sentence is done when none of
@@ -152,7 +146,7 @@ class _Beams:
     def __init__(
         self,
         model: EncoderDecoder,
-        sentences: Sentences,
+        sentences: EncodedSentences,
         state: DecoderState,
         end: int,
         max_steps: int,
@@ -237,13 +231,13 @@ class _Beams:
             seen = self.seen.index_select(0, rows)
             self.best_seen = torch.where(better[:, None, None], seen, self.best_seen)
 
-    def found(self, steps: int) -> Found:
+    def found(self, steps: int) -> Hypotheses:
         """The best sequences, those that have not ended by then too."""
         self._close(self.log_probs.isfinite(), steps)
         symbols, length = self.best_symbols.cpu().numpy(), self.best_length.cpu().numpy()
         last = symbols[np.arange(self.n), np.maximum(length - 1, 0)]
         length = length - ((last == self.end) & (length > 0))
-        return Found(
+        return Hypotheses(
             symbols[:, : int(length.max(initial=0))],
             length,
             self.best_log_prob.cpu().numpy(),

@@ -11,48 +11,41 @@ come; the decoder itself sees neither a stack nor how many words are left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from treesent.config import section
 from treesent.errors import TreesentError
-from treesent.models.parser.decoding import Written
+from treesent.models.parser.decoding import DecoderTargets
 from treesent.models.parser.encoder_decoder import EncoderDecoder
 from treesent.models.parser.encoder_decoder_config import EncoderDecoderConfig
-from treesent.models.parser.file import load_parser, save_parser
-from treesent.models.parser.search import Found, SearchConfig, search
-from treesent.nn.checks import at_least
+from treesent.models.parser.file import read_parser_file, save_parser
+from treesent.models.parser.search import Hypotheses, SearchConfig, search
 from treesent.nn.packed import Packed
 from treesent.trees.arrays import run_offsets
 from treesent.trees.structure import Structure
 
 Int64 = NDArray[np.int64]
 
-FORMAT = "treesent.seq2seq_parser.1"
-WORD, CLOSE, END = range(3)
+WORD, CLOSE, EOS = range(3)
 N_SYMBOLS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Seq2SeqParserConfig(EncoderDecoderConfig):
-    """A parser's settings: those of its network, and two more.
+    """A parser's settings: those of its network, and two more."""
 
-    :param longest: longer sentences are cut, see :meth:`Seq2SeqParser.parse`.
-    :param search: how trees are searched for.
-    :raises RecipeError: a number or a name makes no sense.
-    """
-
-    longest: int = 60
+    longest: PositiveInt = 60
+    """Longer sentences are cut, see :meth:`Seq2SeqParser.parse`."""
     search: SearchConfig = field(default_factory=SearchConfig)
-
-    def __post_init__(self) -> None:
-        EncoderDecoderConfig.__post_init__(self)
-        at_least(self, 1, "longest")
+    """How trees are searched for."""
 
 
 class TreeConstraint:
@@ -92,7 +85,9 @@ class Seq2SeqParser(nn.Module):
     """
 
     trees: ClassVar[Literal["seq2seq"]] = "seq2seq"
-    """What its trees are called in a component's settings."""
+    """The name of its trees in a component's settings."""
+    format: ClassVar[str] = "treesent.seq2seq_parser.1"
+    config_type: ClassVar[type[Seq2SeqParserConfig]] = Seq2SeqParserConfig
 
     def __init__(
         self, config: Seq2SeqParserConfig, width: int, generator: torch.Generator | None = None
@@ -101,14 +96,16 @@ class Seq2SeqParser(nn.Module):
         self.config, self.width = config, width
         self.network = EncoderDecoder(config, width, N_SYMBOLS, WORD, generator)
 
-    def target(self, structure: Structure, words: Int64, device: torch.device | str = "cpu") -> Written:
+    def target(
+        self, structure: Structure, words: Int64, device: torch.device | str = "cpu"
+    ) -> DecoderTargets:
         """Write trees as symbols, for training.
 
         :param structure: the trees.
         :param words: which distinct word each word is, in text order. *Shape:* (n_words,)
         :param device: where the network is.
         """
-        return written(structure, words if self.network.read is not None else None, device)
+        return decoder_targets(structure, words if self.network.read is not None else None, device)
 
     def parse(self, vectors: Tensor, inverse: Tensor, lengths: ArrayLike, n_words: int = 4096) -> Structure:
         """Parse sentences; every tree is a binary tree over the sentence's words, whatever the weights are.
@@ -149,7 +146,9 @@ class Seq2SeqParser(nn.Module):
             leaf[places[kept]] = found.symbols[kept] == WORD
         return Structure.from_leaves(leaf, lengths)
 
-    def search(self, vectors: Tensor, inverse: Tensor, lengths: Int64, keep_attention: bool = False) -> Found:
+    def search(
+        self, vectors: Tensor, inverse: Tensor, lengths: Int64, keep_attention: bool = False
+    ) -> Hypotheses:
         """Search for the symbols of sentences, all at once.
 
         :param vectors: see :meth:`parse`.
@@ -168,7 +167,7 @@ class Seq2SeqParser(nn.Module):
                     self.network,
                     sentences,
                     state,
-                    END,
+                    EOS,
                     2 * int(lengths.max()),
                     self.config.search,
                     TreeConstraint(torch.from_numpy(lengths).to(device)),
@@ -183,7 +182,7 @@ class Seq2SeqParser(nn.Module):
 
         :param path: the file.
         """
-        save_parser(self, path, FORMAT)
+        save_parser(self, path, self.format)
 
     @classmethod
     def load(cls, path: str | Path) -> Seq2SeqParser:
@@ -192,15 +191,12 @@ class Seq2SeqParser(nn.Module):
         :param path: the file.
         :raises ModelError: it is missing, damaged or no parser of this version.
         """
-
-        def make(settings: dict[str, Any]) -> Seq2SeqParser:
-            width, found = settings.pop("width"), SearchConfig(**settings.pop("search"))
-            return cls(Seq2SeqParserConfig(**settings, search=found), width)
-
-        return load_parser(path, FORMAT, make, "encoder-decoder", "seq2seq_parser")
+        return read_parser_file(path, cls)
 
 
-def written(structure: Structure, words: Int64 | None, device: torch.device | str = "cpu") -> Written:
+def decoder_targets(
+    structure: Structure, words: Int64 | None, device: torch.device | str = "cpu"
+) -> DecoderTargets:
     """Write trees as symbols.
 
     :param structure: the trees.
@@ -209,10 +205,10 @@ def written(structure: Structure, words: Int64 | None, device: torch.device | st
     :param device: where the network is.
     """
     symbols = np.where(structure.left < 0, WORD, CLOSE)
-    symbols = np.insert(symbols, structure.offsets[1:], END)
+    symbols = np.insert(symbols, structure.offsets[1:], EOS)
     lengths = structure.lengths
     copies = None if words is None else (WORD, words, lengths)
-    return Written.of(symbols, 2 * lengths, N_SYMBOLS, copies, device)
+    return DecoderTargets.of(symbols, 2 * lengths, N_SYMBOLS, copies, device)
 
 
 def cut(lengths: Int64, longest: int) -> tuple[Int64, Int64]:

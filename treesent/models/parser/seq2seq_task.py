@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from treesent.data.batches import EncodedCorpus, epoch_batches
 from treesent.metrics.brackets import BracketScores, score_brackets
-from treesent.models.parser.decoding import Written
-from treesent.models.parser.seq2seq import written
+from treesent.models.parser.decoding import DecoderTargets
+from treesent.models.parser.seq2seq import decoder_targets
 from treesent.models.parser.task import parse_corpus
 from treesent.nn.packed import Packed
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.types import Int64
 
@@ -37,7 +37,7 @@ class LinearisedBatch:
     distinct: Tensor
     inverse: Tensor
     source: Packed
-    target: Written
+    target: DecoderTargets
     n_trees: int
     n_nodes: int
 
@@ -91,7 +91,7 @@ class LinearisedTask(Task):
             torch.from_numpy(distinct).to(device, non_blocking=non_blocking),
             torch.from_numpy(inverse).to(device, non_blocking=non_blocking),
             Packed.of(part.structure.lengths, device),
-            written(part.structure, inverse if self.reads_words else None, device),
+            decoder_targets(part.structure, inverse if self.reads_words else None, device),
             len(part),
             part.structure.n_nodes,
         )

@@ -1,35 +1,62 @@
-"""Train an encoder-decoder that parses: from a recipe to its file, which ``[parser]`` of another names."""
+"""Train a sequence-to-sequence parser: from a recipe to its file, which ``[parser]`` of another recipe names."""
 
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
-from treesent.config import read_section
-from treesent.models.classifier.architectures import KEY
+import torch
+
 from treesent.models.parser.seq2seq import Seq2SeqParser, Seq2SeqParserConfig
 from treesent.models.parser.seq2seq_task import LinearisedTask
-from treesent.models.parser.trainer import ENCODER_DECODER_FILE, read_data, train_on
-from treesent.training.run import Run, Trained
+from treesent.models.parser.task import ParserOnVectors
+from treesent.models.parser.trainer import (
+    ENCODER_DECODER_FILE,
+    ParserData,
+    on_vectors,
+    read_data,
+    write_parser,
+)
+from treesent.training.family import Family
+from treesent.training.recipe import Recipe
+from treesent.training.task import Scored
 
-NAME = "treesent.EncoderDecoder.v1"
 
+def prepare(recipe: Recipe, device: torch.device) -> ParserData:
+    """Read the data of a sequence-to-sequence parser; of the trees only the brackets count.
 
-def encoder_decoder_config(block: Mapping[str, Any]) -> Seq2SeqParserConfig:
-    """The settings of an encoder-decoder's ``[model]`` block, checked.
-
-    :param block: ``@architectures`` and the settings that are not left at their defaults.
-    :raises RecipeError: a key or value makes no sense.
+    :param recipe: the recipe.
+    :param device: where it is trained.
+    :raises TreesentError: if the recipe, its data or its vectors cannot be used.
     """
-    settings = {key: value for key, value in block.items() if key != KEY}
-    return read_section(Seq2SeqParserConfig, settings, "model")
+    return read_data(recipe, lambda train, dev: LinearisedTask(train, dev, recipe.settings.copy))
 
 
-def train(run: Run) -> Trained:
-    """Train a parser that writes symbols, and write it; of the trees only the brackets count.
+def build(recipe: Recipe, data: ParserData, generator: torch.Generator) -> ParserOnVectors:
+    """Make a parser with its initial weights.
 
-    :param run: its recipe, with an encoder-decoder as its model, and how to train.
-    :raises TreesentError: the recipe, its data or its vectors cannot be used.
+    :param recipe: the recipe.
+    :param data: what :func:`prepare` has read.
+    :param generator: source of the weights.
     """
-    data = read_data(run.recipe)
-    parser = Seq2SeqParser(encoder_decoder_config(run.recipe.model), data.table.width, run.generator())
-    task = LinearisedTask(data.train, data.dev, parser.network.read is not None)
-    return train_on(run, data, parser, task, ENCODER_DECODER_FILE)
+    return on_vectors(Seq2SeqParser(recipe.settings, data.table.width, generator), data)
+
+
+def write(recipe: Recipe, data: ParserData, model: ParserOnVectors, folder: Path, name: str) -> Scored:
+    """Write a trained parser, and evaluate it as it is saved.
+
+    :param recipe: the recipe.
+    :param data: what :func:`prepare` has read.
+    :param model: the trained parser.
+    :param folder: the folder, which does not exist yet.
+    :param name: the name that it will have.
+    :returns: the scores on dev.
+    """
+    return write_parser(recipe, data, model, folder / ENCODER_DECODER_FILE)
+
+
+SEQ2SEQ_PARSERS = Family(
+    config={"treesent.EncoderDecoder.v1": Seq2SeqParserConfig},
+    task=prepare,
+    build=build,
+    write=write,
+    read=Seq2SeqParser.load,
+    files=(ENCODER_DECODER_FILE, "scores.json"),
+)

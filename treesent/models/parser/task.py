@@ -1,4 +1,4 @@
-"""Train the parser: bracketed trees as an order of gaps, any treebank, labels or none."""
+"""The training task of the chart parser: spans and syntactic distances of bracketed trees, with or without labels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from treesent.data.batches import EncodedCorpus, ranges
 from treesent.metrics.brackets import BracketScores, score_brackets
 from treesent.models.parser.chart import inside
-from treesent.models.parser.chart_parser import DistanceParser, SentenceBatch, grid, groups, span_scores
+from treesent.models.parser.chart_parser import ChartParser, SentenceBatch, grid, groups, span_scores
 from treesent.models.parser.distance_loss import rank_loss, split_loss
 from treesent.models.parser.kinds import Parser
 from treesent.nn.embedding import VectorEmbedding
-from treesent.training.recipe import TrainingConfig
+from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.trees.structure import Structure
 from treesent.types import Int64
@@ -79,10 +79,10 @@ class ParserBatch:
 
 @dataclass(frozen=True, slots=True)
 class ParserTask(Task):
-    """What the training loop needs to know of a parser.
+    """The training task of a chart parser.
 
-    :param train: the trees to learn from.
-    :param dev: those to be judged by.
+    :param train: training trees.
+    :param dev: held-out trees.
     """
 
     train: EncodedCorpus
@@ -94,11 +94,11 @@ class ParserTask(Task):
         return len(self.train)
 
     def batch(self, trees: Int64, device: torch.device, non_blocking: bool) -> ParserBatch:
-        """Lay some of the trees out.
+        """Make a batch of some trees.
 
         :param trees: which. *Shape:* ``(batch,)``.
         :param device: where the network is.
-        :param non_blocking: copy while the host goes on.
+        :param non_blocking: copy while the host continues.
         """
 
         def move(array: Int64) -> Tensor:
@@ -128,14 +128,14 @@ class ParserTask(Task):
 
         :param model: a :class:`ParserOnVectors`.
         :param batch: made by :meth:`batch`.
-        :param generator: where dropout masks come from.
-        :param config: unused; the loop hands it to every task.
+        :param generator: the source of dropout masks.
+        :param config: unused.
         """
         vectors = model.embedding(batch.distinct)  # type: ignore[operator]
-        parser: DistanceParser = model.parser  # type: ignore[assignment]
+        parser: ChartParser = model.parser  # type: ignore[assignment]
         distances, start, end = parser(vectors, batch.inverse, batch.sentences, generator)
-        order = split_loss(distances, *batch.choices) + RANK_SHARE * rank_loss(distances, *batch.pairs)
-        total = ORDER_SHARE * order
+        order = split_loss(distances, *batch.choices) + RANK_WEIGHT * rank_loss(distances, *batch.pairs)
+        total = ORDER_WEIGHT * order
         for chart in batch.charts:
             scores = span_scores(start, end, chart.places).float()
             total = (
@@ -144,7 +144,7 @@ class ParserTask(Task):
         return total / len(batch.inverse)
 
     def weight(self, batch: ParserBatch, config: TrainingConfig) -> Tensor:
-        """The words that the loss is a mean over.
+        """The number of words that the loss is a mean over.
 
         :param batch: made by :meth:`batch`.
         :param config: unused.
@@ -162,11 +162,11 @@ class ParserTask(Task):
 
 
 LONGEST = 120
-"""Sentences of more words teach the distances only: their chart would take too long."""
-ORDER_SHARE = 0.3
-"""Share of the losses on distances, which parse long sentences only."""
-RANK_SHARE = 0.1
-"""In them, share of the ranking loss: it counts every pair of gaps, the split loss every node once."""
+"""Longer sentences, in words, have only the losses on distances: their chart would take too long."""
+ORDER_WEIGHT = 0.3
+"""Weight of the losses on distances; the distances parse long sentences only."""
+RANK_WEIGHT = 0.1
+"""Weight of the ranking loss among them: it counts every pair of gaps, the split loss every node once."""
 
 
 def parse_corpus(model: Any, corpus: EncodedCorpus, device: torch.device) -> Structure:

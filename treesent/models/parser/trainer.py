@@ -1,7 +1,7 @@
 """Train a parser: from a recipe to a parser's file, which a classifier's recipe names in ``[parser]``."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,75 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from treesent.config import read_section
 from treesent.data.batches import EncodedCorpus
 from treesent.data.sst import read_treebank
+from treesent.data.vector_sources import load_vectors
 from treesent.data.vectors import working_vectors
 from treesent.errors import ModelError, RecipeError
-from treesent.metrics.brackets import BracketScores
-from treesent.models.classifier.architectures import KEY
-from treesent.models.parser.chart_parser import DistanceParser, ParserConfig
+from treesent.models.parser.chart_parser import ChartParser, ParserConfig
 from treesent.models.parser.kinds import Parser, load_parser
 from treesent.models.parser.task import ParserOnVectors, ParserTask
 from treesent.nn.embedding import VectorEmbedding
+from treesent.training.family import Family
 from treesent.training.recipe import Recipe
-from treesent.training.run import Run, Trained
-from treesent.training.task import Task
-from treesent.vectors.sources import load_vectors
+from treesent.training.task import Scored, Task
 from treesent.vectors.table import VectorTable
 
-NAME = "treesent.DistanceParser.v1"
 PARSER_FILE = "parser.safetensors"
 ENCODER_DECODER_FILE = "encoder_decoder.safetensors"
-
-
-def parser_config(block: Mapping[str, Any]) -> ParserConfig:
-    """The settings of a parser's ``[model]`` block, checked.
-
-    :param block: ``@architectures`` and the settings that are not left at their defaults.
-    :raises RecipeError: a key or value makes no sense.
-    """
-    return read_section(ParserConfig, {key: value for key, value in block.items() if key != KEY}, "model")
-
-
-def train(run: Run) -> Trained:
-    """Train a parser and write it; of the trees only the brackets count, whatever labels they have.
-
-    :param run: its recipe, with a parser as its model, and how to train.
-    :raises TreesentError: the recipe, its data or its vectors cannot be used.
-    """
-    data = read_data(run.recipe)
-    parser = DistanceParser(parser_config(run.recipe.model), data.table.width, run.generator())
-    return train_on(run, data, parser, ParserTask(data.train, data.dev), PARSER_FILE)
-
-
-def train_on(run: Run, data: "ParserData", parser: Parser, task: Task, file: str) -> Trained:
-    """Train a parser of any kind and write its folder: the parser and, for people, its figures.
-
-    :param run: how to train.
-    :param data: what :func:`read_data` gave.
-    :param parser: with its first weights.
-    :param task: what it learns.
-    :param file: its name in the folder.
-    """
-    recipe = run.recipe
-    model = ParserOnVectors(parser, VectorEmbedding(data.matrix)).to(run.device)
-    signature = {"model": recipe.model, "vectors": recipe.vectors, "corpora": recipe.corpora.train}
-    progress = run.fit(model, task, signature)
-    model = model.to("cpu")
-    for parameter in parser.parameters():
-        parameter.data = parameter.data.half().float()  # the precision that is saved
-    if not run.team.first:
-        return Trained(run.output, progress, run.team.share(BracketScores(0, 0.0, 0.0)))
-    scores = task.evaluate(model, torch.device("cpu"), recipe.training.eval_batch_size)
-
-    def write(folder: Path) -> None:
-        folder.mkdir(parents=True)
-        (folder / "scores.json").write_text(json.dumps(scores.to_dict(), indent=1) + "\n", "utf-8")
-        parser.save(folder / file)
-
-    run.write(write)
-    return Trained(run.output, progress, run.team.share(scores))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,36 +34,102 @@ class ParserData:
 
     :param table: all vectors.
     :param matrix: those of the trees' words, to which rows of the corpora point. *Shape:* ``(n, width)``.
-    :param train: the trees to learn from.
-    :param dev: those to be judged by.
+    :param task: what it learns.
+    :param signature: see :class:`~treesent.training.family.Prepared`.
     """
 
     table: VectorTable
     matrix: npt.NDArray[np.float32]
-    train: EncodedCorpus
-    dev: EncodedCorpus
+    task: Task
+    signature: dict[str, Any]
 
 
-def read_data(recipe: Recipe) -> ParserData:
+def prepare(recipe: Recipe, device: torch.device) -> ParserData:
+    """Read the data of a chart parser; of the trees only the brackets count.
+
+    :param recipe: the recipe.
+    :param device: where it is trained.
+    :raises TreesentError: if the recipe, its data or its vectors cannot be used.
+    """
+    return read_data(recipe, ParserTask)
+
+
+def build(recipe: Recipe, data: ParserData, generator: torch.Generator) -> ParserOnVectors:
+    """Make a chart parser with its initial weights.
+
+    :param recipe: the recipe.
+    :param data: what :func:`prepare` has read.
+    :param generator: source of the weights.
+    """
+    return on_vectors(ChartParser(recipe.settings, data.table.width, generator), data)
+
+
+def write(recipe: Recipe, data: ParserData, model: ParserOnVectors, folder: Path, name: str) -> Scored:
+    """Write a trained chart parser, and evaluate it as it is saved.
+
+    :param recipe: the recipe.
+    :param data: what :func:`prepare` has read.
+    :param model: the trained parser.
+    :param folder: the folder, which does not exist yet.
+    :param name: the name that it will have.
+    :returns: the scores on dev.
+    """
+    return write_parser(recipe, data, model, folder / PARSER_FILE)
+
+
+def on_vectors(parser: Parser, data: ParserData) -> ParserOnVectors:
+    """Put the vectors that it reads under a parser.
+
+    :param parser: the parser.
+    :param data: the vectors.
+    """
+    return ParserOnVectors(parser, VectorEmbedding(data.matrix))
+
+
+def write_parser(recipe: Recipe, data: ParserData, model: ParserOnVectors, path: Path) -> Scored:
+    """Write a parser of any kind to a new folder, and its scores beside it.
+
+    :param recipe: the recipe.
+    :param data: its data.
+    :param model: the trained parser.
+    :param path: the parser's file in the folder.
+    :returns: the scores on dev.
+    """
+    model = model.to("cpu")
+    parser = model.parser
+    for parameter in parser.parameters():
+        parameter.data = parameter.data.half().float()  # the precision that is saved
+    scores = data.task.evaluate(model, torch.device("cpu"), recipe.training.eval_batch_size)
+    path.parent.mkdir(parents=True)
+    (path.parent / "scores.json").write_text(json.dumps(scores.to_dict(), indent=1) + "\n", "utf-8")
+    parser.save(path)
+    return scores
+
+
+def read_data(recipe: Recipe, task: Callable[[EncodedCorpus, EncodedCorpus], Task]) -> ParserData:
     """Read trees and vectors for a parser.
 
     :param recipe: a parser's.
-    :raises TreesentError: it asks for what parsers do not do, or its data or vectors cannot be used.
+    :param task: makes its task from the trees of train and of dev.
+    :raises TreesentError: if it asks for what parsers do not do, or its data or vectors cannot be used.
     """
     if recipe.training.tune_vectors:
-        raise RecipeError("training.tune_vectors is true; a parser reads vectors and leaves them as they are")
+        raise RecipeError("training.tune_vectors is true, but a parser does not train its vectors; remove it")
     if recipe.training.metric not in ("bracket_f1", "exact_match"):
         metric = recipe.training.metric
-        raise RecipeError(f"training.metric is {metric!r}; a parser has 'bracket_f1' and 'exact_match'")
+        raise RecipeError(
+            f"training.metric is {metric!r}; must be 'bracket_f1' or 'exact_match' for a parser"
+        )
     if recipe.corpora.has_texts or recipe.labels is None:
-        raise RecipeError("[corpora] has labelled texts; a parser learns from bracketed trees alone")
+        raise RecipeError("[corpora] has labelled texts, but a parser is trained on bracketed trees only")
     if recipe.corpora.dev_share:
-        raise RecipeError("corpora.dev_share is of classifiers; give a parser its own dev trees")
+        raise RecipeError("corpora.dev_share is for classifiers; set corpora.dev to a file of trees")
     n_classes = len(recipe.labels.names)
     corpora = [read_treebank(recipe.corpora.files(name), n_classes) for name in ("train", "dev")]
     table = load_vectors(recipe.vectors)
     working, (train, dev) = working_vectors(table, corpora)
-    return ParserData(table, working.matrix, train, dev)
+    signature = {"model": recipe.model, "vectors": recipe.vectors, "corpora": recipe.corpora.train}
+    return ParserData(table, working.matrix, task(train, dev), signature)
 
 
 def read_parser(path: str | Path, width: int) -> Parser:
@@ -136,3 +149,13 @@ def read_parser(path: str | Path, width: int) -> Parser:
             f"{path} reads vectors of width {parser.width}, and [vectors] has {width}: train both on one"
         )
     return parser
+
+
+CHART_PARSERS = Family(
+    config={"treesent.DistanceParser.v1": ParserConfig},
+    task=prepare,
+    build=build,
+    write=write,
+    read=ChartParser.load,
+    files=(PARSER_FILE, "scores.json"),
+)

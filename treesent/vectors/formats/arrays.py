@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from treesent.errors import VectorsError
 from treesent.vectors.formats.select import Selection
+from treesent.vectors.storage import read_arrays
 from treesent.vectors.table import VectorTable
 
 
@@ -24,20 +25,10 @@ def read_npy(path: Path, selection: Selection, words: Path | None) -> VectorTabl
 
 
 def read_safetensors(path: Path, selection: Selection, words: Path | None) -> VectorTable:
-    """Read a table that :meth:`VectorTable.save` wrote, or the one matrix of another safetensors file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        arrays = load_file(path)
-    except (SafetensorError, ValueError, KeyError, OverflowError) as error:
-        raise VectorsError(f"{path} is cut short or not safetensors ({error}): copy it again") from error
-    except (TypeError, AttributeError) as error:  # bfloat16 and the 8-bit types, which numpy lacks
-        raise VectorsError(
-            f"{path} has numbers of a type that numpy lacks ({error}): save it as float16"
-        ) from error
+    """Read a table that :meth:`VectorTable.save` wrote, or the only matrix of another safetensors file."""
+    arrays = read_arrays(path)
     if "digest" in arrays:
-        table = VectorTable.from_tensors(arrays, str(path))
+        table = VectorTable.from_arrays(arrays, str(path))
         return table if selection.takes_all and not selection.half else selection.choose(table)
     matrices = {name: array for name, array in arrays.items() if array.ndim == 2}
     if len(matrices) != 1:

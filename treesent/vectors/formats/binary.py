@@ -26,7 +26,9 @@ def read_binary(path: Path, selection: Selection, member: str | None = None) -> 
         line = file.readline(256)
         header = header_of(line)
         if header is None:
-            raise VectorsError(f"{path}:1: {line[:40]!r} is no header: it has the words' count and width")
+            raise VectorsError(
+                f"{path}:1: {line[:40]!r} is not a header: expected the number of words and the width"
+            )
         if header[1] > _WIDEST:
             raise VectorsError(f"{path}:1: the width is {header[1]:,}; the most is {_WIDEST:,}")
         return _read(path, file, selection, *header)

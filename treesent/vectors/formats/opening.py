@@ -26,8 +26,8 @@ def open_bytes(path: Path, member: str | None = None) -> Iterator[BinaryIO]:
     """Open a plain, gz, bz2, xz or zip file; the packing is told by the first bytes, not by the name.
 
     :param path: the file.
-    :param member: which file of a zip archive; needed where it holds several.
-    :raises VectorsError: where the file is missing, is a folder or its packing is damaged.
+    :param member: which file of a zip archive; needed if it holds several.
+    :raises VectorsError: the file is missing, is a folder or is damaged.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"

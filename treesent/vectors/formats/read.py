@@ -41,7 +41,7 @@ def read_vectors(
     :param vocabulary: keep these words only.
     :param half: hold the table in float16.
     :param lower: normalise the words; the first of those that fall together is kept.
-    :param duplicates: ``"fail"`` refuses a word that stands twice, ``"first"`` keeps its first row.
+    :param duplicates: ``"fail"`` refuses a word that occurs twice, ``"first"`` keeps its first row.
     :param words: the file of words of an ``.npy`` or safetensors matrix.
     :param member: which file of a zip archive.
     :param trust_pickle: open gensim's own files, which are pickles and can run any program when opened.

@@ -29,7 +29,7 @@ class Selection:
         :param vocabulary: keep these words only, as they are or normalised.
         :param half: hold the table in float16.
         :param lower: normalise the words, the first row of those that fall together being kept.
-        :param duplicates: ``"fail"`` refuses a word that stands twice, ``"first"`` keeps its first row.
+        :param duplicates: ``"fail"`` refuses a word that occurs twice, ``"first"`` keeps its first row.
         """
         if most_frequent is not None and most_frequent < 1:
             raise VectorsError(f"--most-frequent takes at least 1, not {most_frequent}")

@@ -29,7 +29,7 @@ def read_text(path: Path, selection: Selection, member: str | None = None) -> Ve
     """Read a text file of vectors, with or without a header.
 
     :raises VectorsError: naming file, line, column and value, where a row is not like the others, a number is
-        none or not finite, a word stands twice, or the header's counts are wrong.
+        none or not finite, a word occurs twice, or the header's counts are wrong.
     """
     with open_bytes(path, member) as file:
         return _TextReader(path, file, selection).read()
@@ -176,7 +176,9 @@ class _TextReader:
             for field in text.split(b" "):
                 shown = field.decode("utf-8", "replace")
                 if not _is_number(field):
-                    self._fail(self.line + index, column, f"{shown!r} is no number", "mend or remove the row")
+                    self._fail(
+                        self.line + index, column, f"{shown!r} is not a number", "mend or remove the row"
+                    )
                 if not np.isfinite(float(field)):
                     self._fail(self.line + index, column, f"{shown} is not finite", "mend or remove the row")
                 if abs(float(field)) > float(np.finfo(self.selection.dtype).max):
@@ -200,14 +202,14 @@ class _TextReader:
                     both = (
                         f" (lines {seen[word] + first} and {row + first})" if self.selection.takes_all else ""
                     )
-                    fault = f"the word {word!r} stands twice{both}"
+                    fault = f"the word {word!r} occurs twice{both}"
                     raise VectorsError(f"{self.path}: {fault}: keep the first: --duplicates first") from error
                 seen[word] = row
             raise
 
 
 def _parse(texts: list[bytes]) -> npt.NDArray[Any] | None:
-    """All numbers of a block in one pass; None where something is no number."""
+    """All numbers of a block in one pass; None if something is not a number."""
     if not texts:
         return np.empty(0, np.float32)
     with warnings.catch_warnings():

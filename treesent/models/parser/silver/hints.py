@@ -1,10 +1,13 @@
-"""What a dependency pipeline says of a sentence, as hints for the parser that makes silver trees."""
+"""Features from a dependency parse, for the parser that makes silver trees."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from treesent.errors import DataError
+from treesent.text.opening import load_pipeline
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -39,6 +42,21 @@ def read_hints(nlp: Language, sentences: Iterable[Sequence[str]], batch_size: in
         yield Hints(
             tuple(token.tag_ for token in doc), tuple(token.dep_ for token in doc), tuple(sorted(_spans(doc)))
         )
+
+
+def hints_of(pipeline: str, sentences: Iterable[Sequence[str]]) -> Iterator[Hints]:
+    """Parse tokenised sentences with a pipeline named by the user.
+
+    :param pipeline: the name or folder of a spaCy pipeline with a tagger and a dependency parser.
+    :param sentences: words of each sentence.
+    :raises TreesentError: there is no such pipeline, or it lacks a tagger or a parser.
+    """
+    nlp = load_pipeline(pipeline, exclude=["ner", "lemmatizer", "attribute_ruler", "treesent"])
+    if "parser" not in nlp.pipe_names or "tagger" not in nlp.pipe_names:
+        raise DataError(
+            f"{pipeline} has {', '.join(nlp.pipe_names)}; give a pipeline with a tagger and a parser"
+        )
+    return read_hints(nlp, sentences)
 
 
 def _spans(doc: Any) -> set[tuple[int, int, str]]:

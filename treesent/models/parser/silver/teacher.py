@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from treesent.errors import MissingExtraError, ModelError
-from treesent.models.parser.chart import depths, inside
+from treesent.models.parser.chart import cky, inside
 from treesent.models.parser.silver.hints import Hints
 from treesent.trees.structure import Structure
 
@@ -206,7 +207,7 @@ class Teacher(nn.Module):
             with torch.no_grad(), torch.autocast(self.mix.device.type, torch.bfloat16):
                 scores = self([sentences[tree] for tree in trees.tolist()])
             probable = probabilities(scores, torch.from_numpy(sizes).to(scores.device))
-            best = depths(probable, sizes)
+            best = cky(probable, sizes)
             before = np.cumsum(sizes - 1) - (sizes - 1)
             distances[np.arange(len(best)) + np.repeat(first[trees] - before, sizes - 1)] = best
         return Structure.from_distances(distances, lengths)
@@ -281,8 +282,5 @@ def _case(word: str) -> int:
 
 
 def _pad(arrays: Sequence[Int64], device: torch.device) -> Tensor:
-    """Rows of one length, with zeros behind."""
-    rows = np.zeros((len(arrays), max(map(len, arrays))), np.int64)
-    for row, array in zip(rows, arrays, strict=True):
-        row[: len(array)] = array
-    return torch.from_numpy(rows).to(device)
+    """Pad arrays with zeros to one length. *Shape:* ``(n_arrays, longest)``."""
+    return pad_sequence([torch.from_numpy(array) for array in arrays], batch_first=True).to(device)

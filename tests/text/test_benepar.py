@@ -10,7 +10,8 @@ from spacy.tokens import Doc, Span
 from tests.strategies import structures
 from tests.toy_pipeline import toy_nlp
 from treesent.errors import TreesentError
-from treesent.trees.constituency import constituents, from_constituents, from_spans, has_constituents
+from treesent.text.benepar import constituents, from_spans, has_constituents
+from treesent.trees.constituency import from_constituents
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 

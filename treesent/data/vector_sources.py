@@ -1,4 +1,4 @@
-"""What ``[vectors]`` of a recipe may hold: registered functions that give a table, and that compose.
+"""The functions that ``[vectors]`` of a recipe can name: each makes a table, and they can be nested.
 
 .. code-block:: ini
 
@@ -22,8 +22,8 @@ from treesent.errors import RecipeError, VectorsError
 from treesent.trees.brackets import read_trees
 from treesent.vectors import combine
 from treesent.vectors.fit import SubwordSettings, with_fitted_subwords
-from treesent.vectors.formats import read_vectors
 from treesent.vectors.health import require_apart
+from treesent.vectors.open import open_vectors
 from treesent.vectors.table import VectorTable, normalise
 
 NAMES = ("treesent.VectorFile.v1", "treesent.JoinVectors.v1")
@@ -33,7 +33,9 @@ def load_vectors(block: Mapping[str, Any]) -> VectorTable:
     """Make the table that a recipe's ``[vectors]`` describes.
 
     :param block: a block whose ``@misc`` is a registered function, with its arguments.
-    :raises RecipeError: the block names no such function, or gives it arguments that it does not take.
+    :returns: the table.
+    :raises RecipeError: the function is not registered, or does not take these arguments.
+    :raises VectorsError: the table cannot be read, or no network can learn sentiment on it.
     """
     from catalogue import RegistryError
     from confection import ConfigValidationError
@@ -65,13 +67,17 @@ def vector_file(
 
     :param path: a file or folder, see :func:`treesent.vectors.formats.read_vectors`.
     :param limit: take the first rows only.
-    :param words_path: the file of words of a matrix that has none itself (``.npy``).
-    :param lower: normalise the words; the first of those that fall together is kept.
+    :param words_path: the file with the words of a matrix (``.npy``).
+    :param lower: normalise the words; of words that become equal, the first is kept.
     :param trust_pickle: open gensim's own files, which are pickles and can run any program when opened.
+    :returns: the table.
     """
     if limit is not None and limit < 1:
         raise VectorsError(f"[vectors] limit is {limit}; expected at least 1, or null for all")
-    return read_vectors(path, most_frequent=limit, words=words_path, lower=lower, trust_pickle=trust_pickle)
+    # The table may be joined with others; what the recipe ends with is judged.
+    return open_vectors(
+        path, judge=False, most_frequent=limit, words=words_path, lower=lower, trust_pickle=trust_pickle
+    )
 
 
 def join_vectors(
@@ -82,14 +88,16 @@ def join_vectors(
     subwords: int = 0,
     precision: Literal["float32", "float16", "int8"] = "float32",
 ) -> VectorTable:
-    """Put tables side by side, keep the words that matter, and make the result small.
+    """Join tables side by side, restrict the vocabulary, and compress the result.
 
-    :param sources: tables by any name; their order is the order of the columns.
-    :param frequent: keep so many of the most frequent words, by the best rank in any table; None for all.
+    :param sources: the tables by name; their order is the order of the columns.
+    :param frequent: the number of most frequent words to keep, by the best rank in any table; None for all.
     :param trees_path: files of bracketed trees whose words are kept as well.
-    :param width: reduce to so many principal components; None to keep all columns.
-    :param subwords: fit vectors for so many word pieces, from which unknown words get theirs; 0 for none.
+    :param width: the number of principal components to reduce to; None to keep all columns.
+    :param subwords: the number of word pieces to fit, from which the vectors of unknown words are made; 0
+        for none.
     :param precision: of the rows.
+    :returns: the joined table.
     """
     if not sources:
         raise VectorsError("[vectors.sources] is empty; add a section [vectors.sources.NAME] for each table")
@@ -110,13 +118,8 @@ def join_vectors(
 
 
 def _vocabulary(tables: Sequence[VectorTable], frequent: int | None, paths: Sequence[str]) -> list[str]:
-    """The words to keep, by their best rank in any table."""
-    rank: dict[str, int] = {}
-    for table in tables:
-        for place, word in enumerate(table.words):
-            if place < rank.get(word, place + 1):
-                rank[word] = place
-    words = sorted(rank, key=lambda word: rank[word])
+    """The words to keep, ordered by their best rank in any table."""
+    words = combine.words_of(tables)
     if frequent is None:
         return words
     met = {normalise(word) for path in paths for tree in read_trees(path) for word in tree.words}
@@ -124,7 +127,7 @@ def _vocabulary(tables: Sequence[VectorTable], frequent: int | None, paths: Sequ
 
 
 def _register(registry: Any) -> None:
-    """Make the functions known to a spaCy that was installed before their entry points were."""
+    """Register the functions if the installed entry points do not."""
     for name, function in zip(NAMES, (vector_file, join_vectors), strict=True):
         if name not in registry.misc:
             registry.misc(name)(function)

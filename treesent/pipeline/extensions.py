@@ -1,0 +1,135 @@
+"""The extensions of Doc, Span and Token that give sentiments and trees."""
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from treesent.metrics.aggregation import check_aggregate, document_probs
+from treesent.pipeline import record as store
+from treesent.pipeline.sentiment import Sentiment, sentiment_of
+from treesent.pipeline.treeview import TreeView
+from treesent.types import Float32
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Span, Token
+
+
+def span_sentiment(span: "Span") -> Sentiment | None:
+    """The sentiment of a span.
+
+    A span that is a constituent of its sentence has the sentiment of that node. Another is tiled by the
+    fewest constituents within it, whose probabilities are weighted by their numbers of words. A span over several
+    sentences is aggregated from them as a document is.
+
+    :returns: None if the span has no words.
+    """
+    return _between(span.doc, span.start_char, span.end_char, span.text)
+
+
+def doc_sentiment(doc: "Doc") -> Sentiment | None:
+    """The sentiment of a document: its sentences aggregated as ``aggregate`` says; None without words."""
+    return _between(doc, 0, store.size(doc), doc.text)
+
+
+def token_sentiment(token: "Token") -> Sentiment | None:
+    """The sentiment of a word by itself; None for white space."""
+    return _between(token.doc, token.idx, token.idx + len(token), token.text)
+
+
+def doc_sentiments(doc: "Doc") -> list[Sentiment | None]:
+    """The sentiment of each sentence of ``doc.sents``; None where a sentence has no words."""
+    return [span_sentiment(sent) for sent in sentences(doc)]
+
+
+def doc_sentiment_in_context(doc: "Doc", span: "Span") -> Sentiment | None:
+    """The smallest constituent around a span that is not neutral: "acting is superb" around "acting", say.
+
+    :param span: a span of the Doc.
+    :returns: the sentiment of that constituent (its ``text`` says which it is); that of the whole sentence
+        where everything around the span is neutral; that of the span if it crosses a sentence boundary.
+    """
+    smallest = span_tree(span)
+    if smallest is None:
+        return span_sentiment(span)
+    return next((node.sentiment for node in smallest.outwards() if not node.neutral), smallest.root.sentiment)
+
+
+def span_tree(span: "Span") -> TreeView | None:
+    """The scored tree of a sentence, or of the smallest constituent around another span.
+
+    :returns: None if the span has no words or goes over several sentences.
+    """
+    touched = list(islice(store.stretches(span.doc, span.start_char, span.end_char), 2))
+    if len(touched) != 1:
+        return None
+    return TreeView.around(span.doc, touched[0])
+
+
+def doc_unknown(doc: "Doc") -> float | None:
+    """The fraction of the document's words that are out of vocabulary; None without words."""
+    found = doc_sentiment(doc)
+    return None if found is None else found.unknown
+
+
+def sentences(doc: "Doc") -> "list[Span]":
+    """The Doc's sentences: spaCy's where it has any, else those that were scored."""
+    if not len(doc):
+        return []
+    if len(doc) == 1 or doc.has_annotation("SENT_START"):
+        return list(doc.sents)
+    touched = store.stretches(doc, 0, store.size(doc))
+    chars = [
+        (s.offset + s.record.chars[s.first, 0], s.offset + s.record.chars[s.last - 1, 1]) for s in touched
+    ]
+    spans = [doc.char_span(int(a), int(b), alignment_mode="expand") for a, b in chars]
+    return [span for span in spans if span is not None]
+
+
+def _between(doc: "Doc", begin: int, end: int, text: str) -> Sentiment | None:
+    touched = list(store.stretches(doc, begin, end))
+    if not touched:
+        return None
+    record = touched[0].record
+    probs = np.stack([_tiled(stretch) for stretch in touched])
+    lengths = np.array([stretch.last - stretch.first for stretch in touched], np.int64)
+    unknown = sum(int(s.record.unknown[s.first : s.last].sum()) for s in touched) / float(lengths.sum())
+    if len(probs) > 1:
+        aggregate, offsets = check_aggregate(record.aggregate), np.array([0, len(probs)])
+        probs = document_probs(probs, offsets, lengths, aggregate, record.polarity)
+    return sentiment_of(record, probs[0], unknown, text.strip())
+
+
+def _tiled(stretch: store.Stretch) -> Float32:
+    """Probabilities of neighbouring words of one sentence."""
+    record, nodes = stretch.record, stretch.record.nodes(stretch.tree)
+    tiles = record.tiles(stretch.tree, stretch.first, stretch.last)
+    if len(tiles) == 1:
+        return np.asarray(record.probs[nodes][tiles[0]])
+    words = (record.end[nodes] - record.start[nodes])[tiles].astype(np.float32)
+    return np.asarray(words @ record.probs[nodes][tiles] / words.sum())
+
+
+def _extensions() -> list[tuple[Any, str, dict[str, Any]]]:
+    from spacy.tokens import Doc, Span, Token
+
+    return [
+        (Doc, "sentiment", {"getter": doc_sentiment}),
+        (Doc, "sentiments", {"getter": doc_sentiments}),
+        (Doc, "sentiment_in_context", {"method": doc_sentiment_in_context}),
+        (Doc, "unknown_words", {"getter": doc_unknown}),
+        (Span, "sentiment", {"getter": span_sentiment}),
+        (Span, "tree", {"getter": span_tree}),
+        (Token, "sentiment", {"getter": token_sentiment}),
+    ]
+
+
+def register_extensions() -> None:
+    """Make ``._.sentiment`` and its kin known to spaCy.
+
+    The component does so when it is made. Call it yourself only to read, in a process without the component,
+    Docs that it has scored (from a DocBin, say). An extension of the same name that another package has set
+    is replaced.
+    """
+    for owner, name, how in _extensions():
+        owner.set_extension(name, force=True, **how)
