@@ -101,7 +101,7 @@ def test_the_record_comes_along_as_it_stands(tmp_path):
         ("a.csv", "txt,label\na,1\n", "no column 'text'; did you mean 'txt'?"),
         ("a.csv", "text,text\na,1\n", "'text' stands twice"),
         ("a.csv", b"te\xffxt,label\na,1\n", "header is refused: not UTF-8"),
-        ("a.parquet", "no parquet", "no parquet file"),
+        ("a.parquet", "no parquet", "not a parquet file"),
         ("a.jsonl.gz", "no gzip", "cut short or damaged"),
         ("a.xls", "", "the suffix '.xls' names no kind"),
     ],

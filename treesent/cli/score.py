@@ -80,6 +80,13 @@ def score(
     ] = OnError.fail,
     rejects: Annotated[Path | None, typer.Option(help="Another file for the rejects.")] = None,
     quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
+    max_row_size: Annotated[
+        int, typer.Option(min=1, help="Bytes of the longest row; a longer one is a bad row.")
+    ] = 16 * 2**20,
+    escape_formulas: Annotated[
+        bool,
+        typer.Option("--escape-formulas", help="In csv and tsv: ' before cells like =cmd() that Excel runs."),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")
     ] = False,
@@ -95,7 +102,7 @@ def score(
     until then OUT.partial holds what --resume goes on with.
 
     Exit codes: 0 done; 1 an error, nothing at OUT; 2 a command line that makes no sense; 3 done, some rows in
-    OUT.rejects.jsonl; 130 interrupted, go on with --resume.
+    OUT.rejects.jsonl; 130 interrupted, --resume continues.
     """
     from treesent.scoring import ScoreOptions
 
@@ -113,6 +120,8 @@ def score(
         on_error=on_error.value,
         rejects=rejects,
         quoted_tsv=quoted_tsv,
+        max_row_size=max_row_size,
+        escape_formulas=escape_formulas,
         overwrite=overwrite,
         resume=resume,
         n_process=n_process,

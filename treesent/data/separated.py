@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _INSIDE = re.compile(r'[^"]*+(?:""[^"]*+)*+')
-LONGEST = 16 * 2**20
-"""Characters after which a quote counts as never closed, so that one slip does not swallow a whole file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Record:
     fault: str | None = None
 
 
-def read_records(lines: Iterator[str], delimiter: str, *, quoted: bool) -> Iterator[Record]:
+def read_records(lines: Iterator[str], delimiter: str, *, quoted: bool, longest: int) -> Iterator[Record]:
     r"""Split lines into records, RFC 4180.
 
     A quote opens a field only at its very start; inside, ``""`` is a quote, and the field may hold line ends
@@ -31,7 +29,9 @@ def read_records(lines: Iterator[str], delimiter: str, *, quoted: bool) -> Itera
 
     :param lines: the file's lines with their ends.
     :param delimiter: one character.
-    :param quoted: False where ``"`` is a character like any other.
+    :param quoted: False if ``"`` is a character like any other.
+    :param longest: characters after which a quote counts as never closed, so that one slip does not swallow a
+        whole file.
     """
     source = _Lines(lines)
     for line in source:
@@ -42,7 +42,7 @@ def read_records(lines: Iterator[str], delimiter: str, *, quoted: bool) -> Itera
             continue
         taken = [line]
         try:
-            fields = _fields(line, source, taken, delimiter)
+            fields = _fields(line, source, taken, delimiter, longest)
         except _BrokenRecordError as error:
             source.give_back(taken[1:])
             yield Record(number, line.rstrip("\r\n"), fault=str(error))
@@ -73,12 +73,12 @@ class _Lines:
         self.number -= len(lines)
 
 
-def _fields(line: str, source: _Lines, taken: list[str], delimiter: str) -> list[str]:
+def _fields(line: str, source: _Lines, taken: list[str], delimiter: str, longest: int) -> list[str]:
     fields: list[str] = []
     at = 0
     while True:
         if line.startswith('"', at):
-            text, line, at = _quoted_field(line, at + 1, source, taken, len(fields) + 1)
+            text, line, at = _quoted_field(line, at + 1, source, taken, len(fields) + 1, longest)
             fields.append(text)
             if at == len(line) or line[at] in "\r\n":
                 return fields
@@ -96,7 +96,9 @@ def _fields(line: str, source: _Lines, taken: list[str], delimiter: str) -> list
             at = end + 1
 
 
-def _quoted_field(line: str, at: int, source: _Lines, taken: list[str], number: int) -> tuple[str, str, int]:
+def _quoted_field(
+    line: str, at: int, source: _Lines, taken: list[str], number: int, longest: int
+) -> tuple[str, str, int]:
     pieces: list[str] = []
     length = 0
     while True:
@@ -106,7 +108,7 @@ def _quoted_field(line: str, at: int, source: _Lines, taken: list[str], number: 
         if end < len(line):
             return "".join(pieces).replace('""', '"'), line, end + 1
         length += end - at
-        following = next(source, None) if length < LONGEST else None
+        following = next(source, None) if length < longest else None
         if following is None:
             raise _BrokenRecordError(f'field {number}: a quote opens and is never closed; add the closing "')
         line, at = following, 0

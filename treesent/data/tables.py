@@ -11,6 +11,7 @@ import json
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,10 @@ from treesent.errors import DataError
 KINDS = ("txt", "csv", "tsv", "jsonl", "parquet")
 _SUFFIXES = {".txt": "txt", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl"}
 _SUFFIXES |= {".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+LONGEST = 16 * 2**20
+"""Bytes of the longest row that is read, unless a caller asks for more."""
+_SHOWN = 1000
+_CUT = "\ud800"  # stands before the start of a line that is too long; never comes out of a file
 _OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 
 
@@ -84,6 +89,7 @@ def read_rows(
     quoted_tsv: bool = False,
     convert: Sequence[str] | None = None,
     skip: int = 0,
+    longest: int = LONGEST,
 ) -> Rows:
     r"""Read a table row by row.
 
@@ -102,22 +108,25 @@ def read_rows(
     :param convert: the columns of a parquet file that are wanted as Python values; all where None. The others
         stay in ``raw``.
     :param skip: rows, good and bad, to leave out at the start.
+    :param longest: bytes of the longest line, cell or quoted field. A longer one is the fault of its row, and
+        no more of it than that is in memory at once.
     :raises DataError: the file is missing, has no header, or lacks a needed column.
     """
     name = str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "<stream>"))
     if kind is None:
         kind = table_kind(name)
     if kind not in KINDS:
-        raise DataError(f"{name}: {kind!r} is no kind of table; known: {' '.join(KINDS)}")
+        raise DataError(f"{name}: {kind!r} is not a known table format; known: {' '.join(KINDS)}")
     if kind == "parquet":
-        return _parquet(source, name, need, convert, skip)
-    lines = _lines(source, name)
+        return _parquet(source, name, need, convert, skip, longest)
+    lines = _lines(source, name, longest)
     if kind == "txt":
         require_columns(name, ["text"], need)
         return Rows(islice(_text(lines), skip, None), ["text"])
     if kind == "jsonl":
         return Rows(islice(_jsonl(lines, need), skip, None), None)
-    header, rows = _separated(lines, name, "," if kind == "csv" else "\t", need, kind == "csv" or quoted_tsv)
+    separator, quoted = ("," if kind == "csv" else "\t"), kind == "csv" or quoted_tsv
+    header, rows = _separated(lines, name, separator, need, quoted, longest)
     return Rows(islice(rows, skip, None), header)
 
 
@@ -137,21 +146,35 @@ def require_columns(name: str, found: Iterable[str], need: Iterable[str]) -> Non
             raise DataError(f"{name}: no column {column!r}; {hint}columns: {', '.join(map(repr, found))}")
 
 
-def _lines(source: str | Path | IO[bytes], name: str) -> Iterator[str]:
-    """Lines with their ends; bytes that are not UTF-8 become lone surrogates, found again by _fault."""
+def _lines(source: str | Path | IO[bytes], name: str, longest: int) -> Iterator[str]:
+    """Lines with their ends; bytes that are not UTF-8 become lone surrogates, found again by _fault.
+
+    Of a line that is too long only the start comes out, marked.
+    """
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
             raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
-        return _decoded(path, name)
-    return (_decode(raw, not i) for i, raw in enumerate(source))
+        return _decoded(path, name, longest)
+    return _split(source, longest)
 
 
-def _decoded(path: Path, name: str) -> Iterator[str]:
+def _split(stream: IO[bytes], longest: int) -> Iterator[str]:
+    first = True
+    while raw := stream.readline(longest + 2):
+        if len(raw) > longest + 1 and raw[-1] != 10:
+            while (more := stream.readline(1 << 20)) and more[-1] != 10:
+                pass
+            yield _CUT + _decode(raw[:_SHOWN], first) + "\n"
+        else:
+            yield _decode(raw, first)
+        first = False
+
+
+def _decoded(path: Path, name: str, longest: int) -> Iterator[str]:
     try:
         with _OPENERS.get(path.suffix.lower(), Path.open)(path, "rb") as stream:
-            for i, raw in enumerate(stream):
-                yield _decode(raw, not i)
+            yield from _split(stream, longest)
     except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         raise DataError(f"{name}: cut short or damaged: {error}") from error
 
@@ -161,6 +184,8 @@ def _decode(raw: bytes, first: bool) -> str:
 
 
 def _fault(text: str) -> str | None:
+    if _CUT in text:
+        return "the line is too long, and only its start is kept. Split it, or raise --max-row-size"
     if "\0" in text:
         return "holds a NUL character; is the file UTF-16? save it as UTF-8"
     if text.isascii():
@@ -179,7 +204,7 @@ def _text(lines: Iterator[str]) -> Iterator[Row]:
 
 def _text_row(number: int, line: str) -> Row:
     fault = _fault(line)
-    return Row(number, number, {} if fault else {"text": line}, fault, line)
+    return Row(number, number, {} if fault else {"text": line}, fault, line.removeprefix(_CUT))
 
 
 def _jsonl(lines: Iterator[str], need: Sequence[str]) -> Iterator[Row]:
@@ -209,7 +234,7 @@ def _json_row(number: int, line: int, raw: str, need: Sequence[str]) -> Row:
                 fault = f"no column {missing[0]!r}"
             else:
                 return Row(number, line, cast(dict[str, Any], values), raw=raw)
-    return Row(number, line, fault=fault, raw=raw)
+    return Row(number, line, fault=fault, raw=raw.removeprefix(_CUT))
 
 
 def _no_constant(name: str) -> None:
@@ -217,9 +242,9 @@ def _no_constant(name: str) -> None:
 
 
 def _separated(
-    lines: Iterator[str], name: str, delimiter: str, need: Sequence[str], quoted: bool
+    lines: Iterator[str], name: str, delimiter: str, need: Sequence[str], quoted: bool, longest: int
 ) -> tuple[list[str], Iterator[Row]]:
-    records = read_records(lines, delimiter, quoted=quoted)
+    records = read_records(lines, delimiter, quoted=quoted, longest=longest)
     first = next(records, None)
     if first is None or not first.raw:
         raise DataError(f"{name}: empty; a header with the names of the columns was expected")
@@ -245,11 +270,16 @@ def _records(records: Iterator[Record], header: list[str]) -> Iterator[Row]:
         if fault is None and len(record.fields) != len(header):
             fault = f"{len(record.fields)} columns where the header has {len(header)}"
         values = {} if fault else dict(zip(header, record.fields, strict=True))
-        yield Row(number, record.line, values, fault, record.raw)
+        yield Row(number, record.line, values, fault, record.raw.replace(_CUT, ""))
 
 
 def _parquet(
-    source: str | Path | IO[bytes], name: str, need: Sequence[str], convert: Sequence[str] | None, skip: int
+    source: str | Path | IO[bytes],
+    name: str,
+    need: Sequence[str],
+    convert: Sequence[str] | None,
+    skip: int,
+    longest: int,
 ) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -260,27 +290,84 @@ def _parquet(
         table = pq.ParquetFile(
             pa.BufferReader(source.read()) if not isinstance(source, str | Path) else source
         )
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{name}: no parquet file, or cut short: {error}") from error
-    names = table.schema_arrow.names
+        schema = _without_views(table.schema_arrow)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DataError(f"{name}: not a parquet file, or cut short or damaged: {error}") from error
+    names = schema.names
     if len(set(names)) < len(names):
         twice = next(column for column in names if names.count(column) > 1)
         raise DataError(f"{name}: the column {twice!r} stands twice; rename one")
     require_columns(name, names, need)
-    rows = _parquet_rows(table, name, list(names if convert is None else convert), skip)
-    return Rows(rows, names, table.schema_arrow)
+    rows = _parquet_rows(table, schema, name, list(names if convert is None else convert), skip, longest)
+    return Rows(rows, names, schema)
 
 
-def _parquet_rows(table: Any, name: str, convert: list[str], skip: int) -> Iterator[Row]:
+def _without_views(schema: Any) -> Any:
+    """The schema with plain text and bytes for their views, which many of Arrow's functions do not take."""
+    import pyarrow as pa
+
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    fields = [field.with_type(plain.get(field.type, field.type)) for field in schema]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+def _parquet_rows(
+    table: Any, schema: Any, name: str, convert: list[str], skip: int, longest: int
+) -> Iterator[Row]:
+    import pyarrow as pa
+
     number = 0
+    batches = table.iter_batches(batch_size=1024)
+    while True:
+        try:
+            batch = next(batches, None)
+            if batch is not None and batch.schema != schema:
+                batch = batch.cast(schema)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise DataError(f"{name}: damaged after row {number}: {error}") from error
+        if batch is None:
+            return
+        if number + batch.num_rows > skip:
+            for i, row in enumerate(_converted(batch.select(convert), longest)):
+                if number + i >= skip:
+                    values, fault = row
+                    yield Row(number + i + 1, number + i + 1, values, fault, (batch, i))
+        number += batch.num_rows
+
+
+def _converted(batch: Any, longest: int) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """The rows as Python values, each with the reason why it cannot be read, if there is one."""
     try:
-        for batch in table.iter_batches(batch_size=1024):
-            if number + batch.num_rows <= skip:
-                number += batch.num_rows
-                continue
-            for i, values in enumerate(batch.select(convert).to_pylist()):
-                number += 1
-                if number > skip:
-                    yield Row(number, number, values, raw=(batch, i))
-    except OSError as error:
-        raise DataError(f"{name}: damaged after row {number}: {error}") from error
+        rows = batch.to_pylist()
+    except Exception:  # each type has errors of its own: dates, time zones, text that is not UTF-8
+        for i in range(batch.num_rows):
+            yield _converted_row(batch, i)
+        return
+    for values in rows:
+        too_long = [name for name, value in values.items() if isinstance(value, str) and len(value) > longest]
+        fault = f"{too_long[0]!r} is too long; split it, or raise --max-row-size" if too_long else None
+        yield ({} if fault else values), fault
+
+
+def _converted_row(batch: Any, index: int) -> tuple[dict[str, Any], str | None]:
+    values = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            values[name] = column[index].as_py()
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            return {}, f"{name!r} ({column.type}) cannot be read: {reason}"
+    return values, None
+
+
+def readable_row(batch: Any, index: int) -> dict[str, Any]:
+    """The cells of a row of a record batch that can be read; the others are left out.
+
+    :param batch: an Arrow record batch.
+    :param index: of the row.
+    """
+    values = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        with suppress(Exception):
+            values[name] = column[index].as_py()
+    return values

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from treesent.data.tables import LONGEST
+
 Nodes = Literal["none", "sentences", "all"]
 OnError = Literal["fail", "skip"]
 
@@ -38,6 +40,10 @@ class ScoreOptions:
     """Replace an output that exists."""
     resume: bool = False
     """Go on where an earlier run stopped."""
+    max_row_size: int = LONGEST
+    """Bytes of the longest row; a longer one is a bad row and is never held in memory whole."""
+    escape_formulas: bool = False
+    """In csv and tsv, put ' before a cell that a spreadsheet would run as a formula."""
     n_process: int = 1
     """Processes of the pipeline."""
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from treesent.data.tables import KINDS, table_kind
 from treesent.errors import DataError
+from treesent.files import check_outputs
 from treesent.scoring.options import ScoreOptions
 
 
@@ -63,20 +64,9 @@ class Plan:
     def _check_places(self, options: ScoreOptions) -> None:
         if self.source != "-" and not Path(self.source).exists():
             raise DataError(f"{self.source}: no such file")
-        written = [
-            path for path in (None if self.streaming else self.output, self.rejects) if path is not None
-        ]
-        for path in written:
-            if not path.absolute().parent.is_dir():
-                raise DataError(f"{path}: no such folder as {path.parent}; make it first")
-            if path.is_dir():
-                raise DataError(f"{path}: a folder, not a file")
-            if self.source != "-" and path.exists() and path.samefile(self.source):
-                raise DataError(f"{path}: is the input as well; name another output")
-            if path.exists() and not options.overwrite and not (options.resume and self.partial.is_dir()):
-                raise DataError(f"{path}: exists already; name another output or use --overwrite")
-        if len({path.absolute() for path in written}) < len(written):
-            raise DataError(f"{self.rejects}: is the output as well; name another file with --rejects")
+        written = [None if self.streaming else self.output, self.rejects]
+        inputs = [] if self.source == "-" else [self.source]
+        check_outputs(written, inputs, options.overwrite or (options.resume and self.partial.is_dir()))
 
 
 def _kind(name: str, otherwise: str | None, of_stream: str) -> str:

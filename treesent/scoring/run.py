@@ -1,7 +1,6 @@
 """The run itself: rows in, parts, one finished file."""
 
 import errno
-import os
 import shutil
 import sys
 import tempfile
@@ -13,12 +12,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from treesent.data.tables import Row, Rows, read_rows
 from treesent.errors import DataError
+from treesent.files import replacing, replacing_path
 from treesent.scoring.identity import file_digest, model_digest
 from treesent.scoring.options import ScoreOptions, ScoreSummary
 from treesent.scoring.plan import Plan
 from treesent.scoring.rendering import reject_line
 from treesent.scoring.results import Columns, class_names
-from treesent.scoring.spool import Part, Spool, publish
+from treesent.scoring.spool import Part, Spool
 from treesent.scoring.writing import Scored, Writer
 from treesent.version import __version__
 
@@ -58,8 +58,8 @@ def score(
     :param progress: told the number of rows done, now and then.
     :param stdin: a binary stream that stands for standard input.
     :param stdout: a binary stream that stands for standard output.
-    :raises DataError: the input cannot be read, a row cannot be scored, the output exists, or
-        the disk is full.
+    :raises DataError: the input cannot be read, a row cannot be scored, or the disk is full.
+    :raises OutputError: the output exists, is the input, or cannot be written.
     """
     options = options or ScoreOptions()
     plan = Plan.of(source, output, options)
@@ -74,8 +74,9 @@ def score(
             raise DataError(
                 f"{error.filename or output}: {reason}; nothing new stands at {output}"
             ) from error
+        then = "continue with --resume" if plan.partial.is_dir() else "run it again"
         raise DataError(
-            f"{output}: {reason}; nothing new stands under that name. Free some space and go on with --resume"
+            f"{output}: {reason}; nothing new stands under that name. Free some space and {then}"
         ) from error
 
 
@@ -111,7 +112,12 @@ class _Run:
             whole = spool.folder / "whole"
             writer.finish([spool.rows_file(i) for i in indices], whole, self.plan.output.name)
             self._publish_rejects(spool)
-            publish(whole, self.plan.output)
+            with replacing_path(self.plan.output) as place:
+                if place == self.plan.output:  # a device or a FIFO is written into
+                    with whole.open("rb") as made, place.open("wb") as stream:
+                        shutil.copyfileobj(made, stream)
+                else:
+                    whole.replace(place)
             finished = True
         finally:
             spool.close(finished=finished)
@@ -148,17 +154,16 @@ class _Run:
             quoted_tsv=options.quoted_tsv,
             convert=need if plan.output_kind == "parquet" else None,
             skip=skip,
+            longest=options.max_row_size,
         )
 
     def _writer(self, rows: Rows, columns: Columns) -> Writer:
         if rows.columns is not None:
             columns.refuse_clash(list(rows.columns), self.plan.source)
-        return Writer.of(
-            rows, self.plan.kind, self.plan.output_kind, columns, quoted_tsv=self.options.quoted_tsv
-        )
+        return Writer.of(rows, self.plan.kind, self.plan.output_kind, columns, self.options)
 
     def _settings(self, columns: Columns) -> dict[str, Any]:
-        """What the parts depend on, for a run that wants to go on with them."""
+        """What the parts depend on, for a run that resumes with them."""
         options, plan = self.options, self.plan
         return {
             "treesent": __version__,
@@ -172,6 +177,8 @@ class _Run:
             "--batch-size": options.batch_size,
             "--prefix": options.prefix,
             "--quoted-tsv": options.quoted_tsv,
+            "--max-row-size": options.max_row_size,
+            "--escape-formulas": options.escape_formulas,
             "the columns": columns.names,
         }
 
@@ -208,7 +215,9 @@ class _Run:
                 writer.columns.refuse_clash(row.values, f"{self.plan.source}:{row.line}")
             taken.append((row, reason))
             characters += (
-                len(row.raw) if isinstance(row.raw, str) else len(row.values[self.options.text_column] or "")
+                len(row.raw)
+                if isinstance(row.raw, str)
+                else len(str(row.values.get(self.options.text_column, "")))
             )
             if len(taken) >= limit or characters >= PART_CHARACTERS:
                 break
@@ -259,17 +268,10 @@ class _Run:
             with suppress(FileNotFoundError):
                 path.unlink()  # those of an earlier run, which --overwrite gave up
             return
-        whole = path.with_name(path.name + ".tmp")
-        try:
-            with whole.open("wb") as stream:
-                for index in range(len(spool.parts)):
-                    with spool.rejects_file(index).open("rb") as part:
-                        shutil.copyfileobj(part, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            publish(whole, path)
-        finally:
-            whole.unlink(missing_ok=True)
+        with replacing(path) as stream:
+            for index in range(len(spool.parts)):
+                with spool.rejects_file(index).open("rb") as part:
+                    shutil.copyfileobj(part, stream)
 
     def _summary(self, done: Part) -> ScoreSummary:
         rejects = self.plan.rejects if done.rejected else None

@@ -1,24 +1,29 @@
 """Finished parts of a run on disk: what makes a run safe against kill -9, a full disk and Ctrl-C.
 
 ``OUT.partial/`` holds ``manifest.json`` (the input and the options the parts were made from) and, for each
-part, its rows, its rejects and ``part-N.json``, which is written last: a part without it does not count.
-Where parts end depends on the input alone, so a run that goes on makes the parts that an undisturbed run
-makes.
+part, its rows, its rejects and ``part-N.json``, the marker. The marker is written last and has the length and
+the hash of both files, its own checksum and that of the manifest: a part without a sound marker, or whose files
+differ from it, is scored again. Where parts end depends on the input alone, so a resumed run makes the parts
+that an undisturbed run makes.
 """
 
+import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
 from treesent.errors import DataError
+from treesent.files import replacing
+from treesent.scoring.identity import file_digest
 
-_OURS = re.compile(r"manifest\.json(\.tmp)?|whole|part-\d+\.(rows|rejects|json(\.tmp)?)")
+_OURS = re.compile(
+    r"manifest\.json|whole|part-\d+\.(rows|rejects|json)|(manifest|part-\d+)\.json\..*\.partial"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +43,37 @@ class Spool:
 
         :param folder: where the parts lie, on the file system of the output.
         :param settings: what the parts depend on; names as a user knows them.
-        :param resume: go on with the parts there are.
+        :param resume: continue with the parts there are.
         :param overwrite: throw away parts of an earlier run.
         :raises DataError: parts of another run, or another run at work.
         """
-        self.folder, self.parts = folder, list[Part]()
+        self.folder, self.parts, self.run = folder, list[Part](), ""
         manifest = folder / "manifest.json"
         existed = manifest.is_file()
         if existed and not (resume or overwrite):
             raise DataError(
-                f"{folder}: an unfinished run lies here; go on with --resume, or start again with --overwrite"
+                f"{folder}: an unfinished run is here; continue it with --resume, or start again with --overwrite"
+            )
+        if resume and not existed:
+            raise DataError(
+                f"{folder}: there is no unfinished run to resume; leave --resume out to start one"
             )
         _refuse_foreign(folder)
         folder.mkdir(exist_ok=True)
         self._lock = _lock(folder)
         try:
             if existed and resume:
-                _compare(json.loads(manifest.read_text(encoding="utf-8")), settings, folder)
+                before = _read_sealed(manifest)
+                if before is None:
+                    raise DataError(f"{manifest} is damaged; start again with --overwrite")
+                _compare(before, settings, folder)
+                self.run = _digest(before)
                 self.parts = self._finished()
+                self._clear(keep=len(self.parts))
             else:
                 self._clear()
-                durable(manifest, json.dumps(settings, indent=1).encode())
+                _write_sealed(manifest, settings)
+                self.run = _digest(settings)
         except BaseException:
             self._unlock()
             raise
@@ -81,11 +96,19 @@ class Spool:
         index = len(self.parts)
         sync(self.rows_file(index))
         sync(self.rejects_file(index))
-        durable(self.folder / f"part-{index:06d}.json", json.dumps(asdict(part)).encode())
+        _write_sealed(self._marker(index), self._describe(index, part))
         self.parts.append(part)
 
+    def _marker(self, index: int) -> Path:
+        return self.folder / f"part-{index:06d}.json"
+
+    def _describe(self, index: int, part: Part) -> dict[str, Any]:
+        files = {"rows": self.rows_file(index), "rejects": self.rejects_file(index)}
+        seals = {name: [path.stat().st_size, file_digest(path)] for name, path in files.items()}
+        return {"run": self.run, "part": index, **asdict(part), "files": seals}
+
     def close(self, *, finished: bool) -> None:
-        """Leave the folder: removed where the run is finished or has nothing to go on with."""
+        """Leave the folder; remove it if the run is finished, or has made no part yet."""
         if finished or not self.parts:
             shutil.rmtree(self.folder, ignore_errors=True)
         self._unlock()
@@ -95,24 +118,37 @@ class Spool:
             os.close(self._lock)
 
     def _finished(self) -> list[Part]:
+        """The parts up to the first that is missing or damaged."""
         parts: list[Part] = []
-        while (marker := self.folder / f"part-{len(parts):06d}.json").is_file():
-            parts.append(Part(**json.loads(marker.read_text(encoding="utf-8"))))
+        while (stated := _read_sealed(self._marker(len(parts)))) is not None:
+            try:
+                part = Part(**{field.name: stated[field.name] for field in fields(Part)})
+                if stated != self._describe(len(parts), part):
+                    break
+            except (KeyError, OSError):
+                break
+            parts.append(part)
         return parts
 
-    def _clear(self) -> None:
-        for path in self.folder.iterdir():
+    def _clear(self, keep: int = 0) -> None:
+        """Delete all files but the manifest and the first parts."""
+        kept = {self.folder / "manifest.json"} if keep else set()
+        for i in range(keep):
+            kept |= {self._marker(i), self.rows_file(i), self.rejects_file(i)}
+        for path in set(self.folder.iterdir()) - kept:
             path.unlink()
 
 
 def _refuse_foreign(folder: Path) -> None:
     """Make sure that nothing of anybody else's lies where parts are cleared away."""
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         strange = (
-            [folder] if folder.is_file() else [p for p in folder.iterdir() if not _OURS.fullmatch(p.name)]
+            [folder]
+            if folder.is_symlink() or not folder.is_dir()
+            else [p for p in folder.iterdir() if p.is_symlink() or not _OURS.fullmatch(p.name)]
         )
         if strange:
-            raise DataError(f"{strange[0]}: no part of an unfinished run, but in its place; move it away")
+            raise DataError(f"{strange[0]} is not part of an unfinished run, but in its place; move it away")
 
 
 def _lock(folder: Path) -> int | None:
@@ -139,7 +175,7 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) ->
     ]
     if changes:
         raise DataError(
-            f"{folder}: the unfinished run cannot go on, since {'; '.join(changes)}. "
+            f"{folder}: the unfinished run cannot be resumed, because {'; '.join(changes)}. "
             "Use what it used, or start again with --overwrite instead of --resume"
         )
 
@@ -153,23 +189,27 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def durable(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        flush(stream)
-    publish(temporary, path)
+def _write_sealed(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a small JSON file with its checksum, whole or not at all."""
+    with replacing(path, "w", encoding="utf-8") as stream:
+        stream.write(json.dumps({"values": values, "sha256": _digest(values)}, indent=1))
+
+
+def _read_sealed(path: Path) -> dict[str, Any] | None:
+    """What :func:`_write_sealed` wrote; None if it is missing or damaged."""
+    try:
+        sealed = json.loads(path.read_bytes())
+        values = sealed["values"]
+        return dict(values) if sealed["sha256"] == _digest(values) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def flush(stream: IO[bytes]) -> None:
     """Bring what was written onto the disk."""
     stream.flush()
     os.fsync(stream.fileno())
-
-
-def publish(temporary: Path, path: Path) -> None:
-    """Give a whole file its name, and make the name last."""
-    os.replace(temporary, path)  # noqa: PTH105 - the name that says it is atomic
-    with suppress(OSError):  # not every file system can sync a folder
-        sync(path.parent)

@@ -4,7 +4,7 @@ import bz2
 import gzip
 import lzma
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 from treesent.data.tables import Row, Rows
 from treesent.errors import DataError
 from treesent.scoring import arrow
+from treesent.scoring.options import ScoreOptions
 from treesent.scoring.rendering import json_line, separated_lines, text_line
 from treesent.scoring.results import Columns
 from treesent.scoring.spool import flush
@@ -36,13 +37,16 @@ class Writer:
     schema: Any = None
     """The Arrow schema of the output where its parts are parquet."""
     quoted_tsv: bool = False
+    escape_formulas: bool = False
 
     @classmethod
-    def of(cls, rows: Rows, source_kind: str, kind: str, columns: Columns, *, quoted_tsv: bool) -> "Writer":
+    def of(cls, rows: Rows, source_kind: str, kind: str, columns: Columns, options: ScoreOptions) -> "Writer":
         """The writer for the rows of a table."""
         typed = kind == "parquet" and source_kind != "jsonl"
         schema = arrow.output_schema(rows.columns, rows.schema, columns) if typed else None
-        return cls(source_kind, kind, columns, rows.columns, schema, quoted_tsv)
+        return cls(
+            source_kind, kind, columns, rows.columns, schema, options.quoted_tsv, options.escape_formulas
+        )
 
     @property
     def streams(self) -> bool:
@@ -73,7 +77,7 @@ class Writer:
             lines = [json_line(row, scores, spliced=spliced) for row, scores in rows]
         else:
             cells = ([*row.values.values(), *scores.values()] for row, scores in rows)
-            lines = [separated_lines(cells, self.kind, quoted_tsv=self.quoted_tsv)]
+            lines = [self._lines(cells)]
         with path.open("w", encoding="utf-8", newline="") as stream:
             stream.writelines(lines)
 
@@ -114,12 +118,17 @@ class Writer:
         stream.write(self._header(names))
         for part in parts:
             cells = ([row.get(name) for name in names] for row in arrow.objects(part))
-            stream.write(separated_lines(cells, self.kind, quoted_tsv=self.quoted_tsv).encode())
+            stream.write(self._lines(cells).encode())
+
+    def _lines(self, cells: Iterable[Sequence[Any]]) -> str:
+        return separated_lines(
+            cells, self.kind, quoted_tsv=self.quoted_tsv, escape_formulas=self.escape_formulas
+        )
 
     def _header(self, names: Sequence[str]) -> bytes:
         if self.kind == "tsv" and not self.quoted_tsv and any(set(name) & set("\t\r\n") for name in names):
             raise DataError("a column's name holds a tab or a line end, which tsv lacks; use --quoted-tsv")
-        return separated_lines([names], self.kind, quoted_tsv=self.quoted_tsv).encode()
+        return self._lines([names]).encode()
 
 
 def _packed(raw: IO[bytes], name: str) -> IO[bytes]:
