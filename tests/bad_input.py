@@ -141,6 +141,11 @@ RECIPES = {
     ),
     "no such value": ("seed = 1", "seed = ${paths.none}", ["is not a valid recipe", "none"]),
     "broken syntax": ("[labels]", "[labels", ["is not a valid recipe"]),
+    "architecture is a list": (
+        '"treesent.TreeLSTM.v1"',
+        "[1]",
+        ["model.@architectures is [1]", "not a known model"],
+    ),
     "same section twice": ("[labels]", "[model]", ["is not a valid recipe", "model"]),
 }
 

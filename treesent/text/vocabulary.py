@@ -47,6 +47,8 @@ class Vocabulary:
         self.unit: Unit = unit
         self.lowercase = lowercase
         self.symbols = (*SPECIAL, *symbols)
+        if other := [symbol for symbol in self.symbols if not isinstance(symbol, str)]:
+            raise DataError(f"the symbol {other[0]!r} in a vocabulary is not text; write it as text")
         self._number = {symbol: number for number, symbol in enumerate(self.symbols)}
         if len(self._number) < len(self.symbols):
             twice = next(symbol for symbol, n in Counter(self.symbols).items() if n > 1)

@@ -68,7 +68,7 @@ def family_of(block: Mapping[str, Any], families: Iterable[Family]) -> Family:
     name = block.get(KEY)
     if name is None:
         raise RecipeError(f"model.{KEY} is missing; known: {', '.join(sorted(by_name))}")
-    if name not in by_name:
+    if not isinstance(name, str) or name not in by_name:
         raise RecipeError(
             f"model.{KEY} is {name!r}, which is not a known model; {nearest(str(name), by_name)}"
         )
