@@ -26,6 +26,7 @@ check: $(VENV)/installed-test  ## ruff and mypy
 	$(VENV)/bin/mypy
 
 docs: $(VENV)/installed-docs  ## build the docs into out/docs, warnings as errors
+	rm -rf docs/reference/generated
 	$(PY) -m sphinx -W --keep-going -q -b html docs out/docs
 
 SECONDS ?= 60

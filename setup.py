@@ -51,6 +51,13 @@ setup(
         "pyarrow>=17",
         "safetensors>=0.4.5",
         "scipy>=1.15",
+        # What spaCy is made of, imported here by name.
+        "catalogue>=2.0.10",
+        "confection>=0.1.5",
+        "srsly>=2.4",
+        "thinc>=8.3",
+        "tqdm>=4.66",
+        "typer>=0.12",
     ],
     extras_require=EXTRAS,
     entry_points={
