@@ -215,13 +215,18 @@ def replacing_folder(path: str | Path, holds: Iterable[str] = ()) -> Iterator[Pa
 
 
 def check_outputs(
-    outputs: Iterable[str | Path | None], inputs: Iterable[str | Path | None] = (), overwrite: bool = False
+    outputs: Iterable[str | Path | None],
+    inputs: Iterable[str | Path | None] = (),
+    overwrite: bool = False,
+    *,
+    make_folders: bool = False,
 ) -> None:
     """Refuse files that a command must not or cannot write, before it starts.
 
     :param outputs: all files that it will write, those beside its main output too; None is passed over.
     :param inputs: all files and folders that it reads.
     :param overwrite: whether files that exist may be replaced.
+    :param make_folders: whether the command makes the folders of its outputs; else they must be there.
     :raises OutputError: an output exists, is an input or another output, or its folder cannot hold it.
     """
     seen: dict[Path, str | Path] = {}
@@ -240,7 +245,7 @@ def check_outputs(
         _check_inputs(path, target, read)
         if target.exists() and not overwrite:
             raise OutputError(f"{path} exists already; name another output, or replace it with --overwrite")
-        if not target.parent.is_dir():
+        if not target.parent.is_dir() and not make_folders:
             raise OutputError(f"{path}: there is no folder {target.parent}; make it first")
         _check_writable(path, target.parent)
 
@@ -264,10 +269,7 @@ def check_output_folder(
     _check_inputs(path, target, [Path(os.path.realpath(name)) for name in inputs if name is not None])
     if target.exists() and any(target.iterdir()) and not overwrite:
         raise OutputError(f"{path} exists already; name another output, or replace it with --overwrite")
-    parent = next(folder for folder in target.parents if folder.exists())
-    if not parent.is_dir():
-        raise OutputError(f"{path}: {parent} is a file; name another output")
-    _check_writable(path, parent)
+    _check_writable(path, target.parent)
 
 
 def _target(path: str | Path) -> Path:
@@ -308,7 +310,11 @@ def _check_inputs(path: str | Path, target: Path, inputs: Iterable[Path]) -> Non
             raise OutputError(f"{path} is the input as well ({source}); name another output")
 
 
-def _check_writable(path: str | Path, parent: Path) -> None:
+def _check_writable(path: str | Path, folder: Path) -> None:
+    """Refuse a place if the nearest folder above it that exists takes no file."""
+    parent = next(place for place in (folder, *folder.parents) if place.exists())
+    if not parent.is_dir():
+        raise OutputError(f"{path}: {parent} is a file; name another output")
     try:
         with tempfile.TemporaryFile(dir=parent):
             pass

@@ -28,7 +28,8 @@ def run(repeats: int) -> dict[str, Any]:
     from treesent.nn.embedding import VectorEmbedding
     from treesent.text.tokenizer import spacy_tokenizer
     from treesent.trees.align import align_treebank
-    from treesent.trees.brackets import read_trees, unescape
+    from treesent.trees.brackets import read_trees
+    from treesent.trees.notation import unescape
     from treesent.trees.structure import Structure
 
     if not SST.is_dir():

@@ -201,7 +201,7 @@ BROKEN = {
     "no such way": (["sample", "lm", "--length", "never"], 2, ["--length", "go-on"]),
     "no samples": (["sample", "lm", "-n", "0"], 2, ["-n", "greater than or equal to 1"]),
     "temperature below 0": (["sample", "lm", "--temperature", "-1"], 2, ["--temperature"]),
-    "top-p of 0": (["sample", "lm", "--top-p", "0"], 1, ["top_p is 0", "above 0"]),
+    "top-p of 0": (["sample", "lm", "--top-p", "0"], 1, ["top_p is 0.0", "must be in (0, 1]"]),
     "no such model": (["sample", "none"], 1, ["none", "language_model.safetensors", "train"]),
     "model of another kind": (
         ["rank", "pipeline", "t.txt"],

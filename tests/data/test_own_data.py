@@ -203,7 +203,7 @@ def test_datasets_saved_and_streamed(folder):
         ("hf:plain:default", "hf:plain:default:test", ("bad", "good", "so so")),
     ]:
         overrides = few | {"corpora.train": train_name, "corpora.dev": dev_name}
-        trained = train(folder / "recipe.cfg", folder / "out", overrides=overrides)
+        trained = train(folder / "recipe.cfg", folder / "out", overrides=overrides, overwrite=True)
         assert trained.dev.root.n == 6
         assert treesent.load(folder / "out").get_pipe("treesent").labels == expected
     report = evaluate_file(treesent.load(folder / "out"), f"hf:{folder / 'saved'}:validation")
@@ -231,11 +231,11 @@ def test_datasets_saved_and_streamed(folder):
             "did you mean 'god'",
         ),
         (ROWS, {"corpora.text_column": "txt"}, "no column 'txt'; did you mean 'text'"),
-        (ROWS, {"corpora.dev_share": 0.5}, "dev is given too"),
+        (ROWS, {"corpora.dev_share": 0.5}, "dev is set too"),
         (ROWS, {"corpora.dev": []}, "dev is missing"),
-        (ROWS, {"labels.polarity": [-1, 0, 1]}, "labels.polarity is given without labels.names"),
+        (ROWS, {"labels.polarity": [-1, 0, 1]}, "one number from -1 to 1 for each of the 5 names"),
         (ROWS, {"training.class_weights": [1, 2]}, "2 numbers for 3 classes"),
-        (ROWS, {"training.class_weights": [0, -1]}, "expected numbers from 0 up"),
+        (ROWS, {"training.class_weights": [0, -1]}, "a list of numbers of at least 0"),
         (ROWS, {"training.class_weights": "balance"}, "class_weights is 'balance'"),
         (ROWS, {"training.metric": "root.accuracy_2"}, "no figure 'accuracy_2' for 3 classes"),
         ([(" ", "good"), ("", "bad")], {"labels.names": ["good", "bad"]}, "nothing for corpora.train"),
@@ -262,7 +262,7 @@ def test_a_share_is_held_out_whatever_the_seed(folder):
     for seed in (0, 1):
         overrides = {"corpora.dev": [], "corpora.dev_share": 1 / 3, "training.max_epochs": 1}
         overrides["training.seed"] = seed
-        trained = train(folder / "recipe.cfg", folder / "out", overrides=overrides)
+        trained = train(folder / "recipe.cfg", folder / "out", overrides=overrides, overwrite=True)
         signatures.append(trained.dev.root.confusion.sum(1).tolist())
         assert trained.dev.root.n == 2
     assert signatures[0] == signatures[1]
@@ -305,6 +305,7 @@ def test_balanced_weights_make_classes_count_alike(folder):
             folder / "out",
             overrides=one | {"training.class_weights": setting},
             log=log,
+            overwrite=True,
         )
         losses[name] = json.loads(log.read_text().splitlines()[0])["loss"]
     assert losses["balanced"] == pytest.approx((losses["good"] + losses["bad"]) / 2, rel=1e-5)
@@ -326,6 +327,12 @@ def test_dropped_words_are_zeros_and_fixed_by_the_seed(folder):
         own = overrides if name != "c" else overrides | {"training.word_dropout": 0.0}
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            train(folder / "recipe.cfg", folder / name, overrides=own, log=folder / f"{name}.jsonl")
+            train(
+                folder / "recipe.cfg",
+                folder / name,
+                overrides=own,
+                log=folder / f"{name}.jsonl",
+                overwrite=True,
+            )
         logs.append([json.loads(x).get("loss") for x in (folder / f"{name}.jsonl").read_text().splitlines()])
     assert logs[0] == logs[1] != logs[2]

@@ -11,7 +11,8 @@ from tests.strategies import trees
 from treesent.errors import DataError, TreesentError
 from treesent.text.tokenizer import spacy_tokenizer
 from treesent.trees.align import align_tree, align_treebank
-from treesent.trees.brackets import parse_tree, read_trees, unescape, write_trees
+from treesent.trees.brackets import parse_tree, read_trees, write_trees
+from treesent.trees.notation import unescape
 
 LETTERS = st.text("abc-'.", min_size=1, max_size=5)
 

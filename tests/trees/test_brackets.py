@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from tests.strategies import WORDS, forests, right_branching, trees
 from treesent.errors import DataError, OutputError, TreeFormatError, TreesentError
-from treesent.trees.brackets import escape, parse_tree, read_trees, unescape, write_trees
+from treesent.trees.brackets import parse_tree, read_trees, write_trees
+from treesent.trees.notation import escape, unescape
 
 
 @given(trees())

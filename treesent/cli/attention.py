@@ -33,6 +33,6 @@ def attention(
     from treesent.pipeline.attention import attention_map
     from treesent.render.attention import check_picture, draw_attention
 
-    check_outputs([check_picture(output)], overwrite=overwrite)
+    check_outputs([check_picture(output)], overwrite=overwrite, make_folders=True)
     sentence = sys.stdin.read() if text == "-" else text
     draw_attention(attention_map(model, sentence, vectors=vectors, pooling=pooling), output)

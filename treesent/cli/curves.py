@@ -21,5 +21,5 @@ def curves(
     from treesent.files import check_outputs
     from treesent.render.curves import draw_curves, read_log
 
-    check_outputs([output], [log], overwrite)
+    check_outputs([output], [log], overwrite, make_folders=True)
     draw_curves(read_log(log), output)

@@ -218,7 +218,8 @@ def _texts(file: str, column: str) -> Iterator[str]:
 
 def _write(trees: Iterable[Tree], output: str) -> int:
     """Write trees to a file, whole or not at all, or to standard output."""
-    from treesent.trees.brackets import format_tree, write_trees
+    from treesent.trees.brackets import write_trees
+    from treesent.trees.notation import format_tree
 
     if output != "-":
         return write_trees(trees, output)

@@ -14,9 +14,10 @@ from treesent.errors import DataError, TreesentError
 from treesent.files import replacing
 from treesent.text.opening import load_pipeline
 from treesent.trees.arrays import run_offsets
-from treesent.trees.brackets import read_trees, unescape
+from treesent.trees.brackets import read_trees
 from treesent.trees.dependency import Dependencies
 from treesent.trees.labels import carry_labels
+from treesent.trees.notation import unescape
 from treesent.types import Int64
 
 

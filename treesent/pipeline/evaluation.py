@@ -18,7 +18,7 @@ from treesent.metrics.accuracy import Scores, score
 from treesent.models.classifier.evaluation import evaluate_trees
 from treesent.pipeline.lookup import component_of, components_of
 from treesent.pipeline.tree_sources import Trees, check_trees
-from treesent.trees.brackets import unescape
+from treesent.trees.notation import unescape
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -175,8 +175,7 @@ def check_output(
     elif format == "tensorboard":
         check_output_folder(output)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        check_outputs([output], inputs, overwrite)
+        check_outputs([output], inputs, overwrite, make_folders=True)
 
 
 def _open(

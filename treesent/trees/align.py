@@ -17,8 +17,9 @@ import numpy as np
 
 from treesent.errors import DataError, TreesentError
 from treesent.trees.arrays import run_offsets
-from treesent.trees.brackets import read_trees, unescape
+from treesent.trees.brackets import read_trees
 from treesent.trees.constituency import from_constituents
+from treesent.trees.notation import unescape
 from treesent.trees.tree import UNLABELLED, Tree
 from treesent.types import Int64
 

@@ -17,12 +17,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from treesent.errors import DataError, TreeFormatError, TreesentError
+from treesent.errors import DataError, TreeFormatError
 from treesent.files import replacing
+from treesent.trees.notation import NO_LABEL, format_tree
 from treesent.trees.tree import UNLABELLED, Tree
-
-NO_LABEL = "-"
-"""How an unlabelled node is written."""
 
 # A leaf as a whole, an opening bracket with its label, a closing bracket, or text that belongs nowhere. A
 # no-break space is part of a word ("2 1\/2" is one word of the treebank), so only blanks and tabs separate.
@@ -31,9 +29,6 @@ _TOKEN = re.compile(
     r"|\([ \t]*([^ \t()]*)"  # 3: label of an inner node
     r"|(\))|([^ \t()]+)"
 )
-_SPACE = re.compile(r"[ \t\r\n\f\v]")
-_ESCAPED = re.compile(r"-([LR][RSC])B-|\\([/*])|``|''", re.IGNORECASE)
-_PLAIN = {"lr": "(", "rr": ")", "ls": "[", "rs": "]", "lc": "{", "rc": "}"}
 
 
 def read_trees(path: str | Path, n_classes: int = 5) -> Iterator[Tree]:
@@ -139,30 +134,6 @@ def parse_tree(text: str, n_classes: int = 5, path: str | Path | None = None, li
     return Tree(tuple(words), *(np.array(values, np.int32) for values in (left, right, start, end, label)))
 
 
-def format_tree(tree: Tree) -> str:
-    """Write a tree in brackets, on one line.
-
-    :param tree: the tree.
-    """
-    # A node's text ends where its last word's does, so closing brackets follow words and opening ones precede
-    # them.
-    opening: list[list[str]] = [[] for _ in tree.words]
-    closing = [0] * tree.n_words
-    leaf = [""] * tree.n_words
-    nodes = zip(tree.left.tolist(), tree.start.tolist(), tree.end.tolist(), tree.label.tolist(), strict=True)
-    for left, start, end, label in nodes:
-        name = NO_LABEL if label == UNLABELLED else str(label)
-        if left < 0:
-            leaf[start] = name
-        else:
-            opening[start].append(f"({name} ")
-            closing[end - 1] += 1
-    return " ".join(
-        f"{''.join(reversed(outer))}({name} {escape(word)}){')' * n}"
-        for outer, name, word, n in zip(opening, leaf, tree.words, closing, strict=True)
-    )
-
-
 def write_trees(trees: Iterable[Tree], path: str | Path) -> int:
     """Write trees to a file, one a line.
 
@@ -177,37 +148,6 @@ def write_trees(trees: Iterable[Tree], path: str | Path) -> int:
             file.write(format_tree(tree) + "\n")
             n_trees += 1
     return n_trees
-
-
-def escape(word: str) -> str:
-    """Write a word so that it can stand in brackets; what has been written so stays as it is.
-
-    :param word: any word with at least one character.
-    :raises TreesentError: if it is empty.
-    """
-    if not word:
-        raise TreesentError("an empty word cannot stand in a tree: leave the word out")
-    if "(" in word or ")" in word:
-        word = word.replace("(", "-LRB-").replace(")", "-RRB-")
-    return _SPACE.sub("␣", word)
-
-
-def unescape(word: str) -> str:
-    r"""Turn a Penn treebank word into the one people write.
-
-    ``-LRB-`` becomes ``(``, ``\/`` becomes ``/``, two single quotes or backquotes become ``"``.
-
-    :param word: a word as it stands in a tree, in any case.
-    """
-    if "\\" not in word and "-" not in word and "``" not in word and "''" not in word:
-        return word
-    return _ESCAPED.sub(_plain, word)
-
-
-def _plain(match: re.Match[str]) -> str:
-    """Give what an escape stands for."""
-    bracket, character = match.groups()
-    return _PLAIN[bracket.lower()] if bracket else character or '"'
 
 
 @lru_cache(maxsize=16)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from treesent.errors import TreesentError
 from treesent.trees.arrays import layout
+from treesent.trees.notation import format_tree
 from treesent.trees.structure import Structure
 from treesent.types import Int32
 
@@ -125,9 +126,7 @@ class Tree:
         return replace(self, label=_labels(label, self.n_nodes))
 
     def brackets(self) -> str:
-        """Write the tree in Penn treebank brackets, as :func:`treesent.trees.brackets.format_tree` does."""
-        from treesent.trees.brackets import format_tree
-
+        """Write the tree in Penn treebank brackets, as :func:`treesent.trees.notation.format_tree` does."""
         return format_tree(self)
 
     def __eq__(self, other: object) -> bool:

@@ -240,7 +240,7 @@ def test_a_recipe_begins_with_the_cells_of_language_models(folder, tmp_path):
     train(folder / "classifier.cfg", tmp_path / "out", overrides=overrides, device="cpu")
     layer = load_model(tmp_path / "out" / "treesent").network.stack()[0]
     for name, cell in (("forward", layer.forward_cell), ("backward", layer.backward_cell)):
-        wanted = LanguageModel.load(folder / name).layers[0].state_dict()
+        wanted = LanguageModel.load(folder / name).recurrence.layers[0].state_dict()
         for key, weight in cell.state_dict().items():
             torch.testing.assert_close(weight, wanted[key], rtol=0, atol=1e-6)
 

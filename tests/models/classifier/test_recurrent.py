@@ -153,7 +153,7 @@ def test_prefixes_are_sentences_that_stop_there(structure):
 
 @pytest.mark.parametrize("options", [{"bidirectional": True}, {"pooling": "mean"}])
 def test_prefixes_need_an_output_at_every_step(options):
-    with pytest.raises(RecipeError, match="needs bidirectional = false"):
+    with pytest.raises(RecipeError, match="an output in one direction"):
         network(**options).prefixes(batch(Structure.right_branching([3])))
 
 

@@ -380,7 +380,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ModelError, match="no parser"):
+    with pytest.raises(ModelError, match="not a parser"):
         ChartParser.load(tmp_path / "other.safetensors")
 
 

@@ -156,7 +156,7 @@ def test_files_that_are_no_parser_are_refused(tmp_path):
         Seq2SeqParser.load(path)
     ChartParser(ParserConfig(hidden=2, layers=1, gap=2, span=2), WIDTH).save(path)
     assert isinstance(load_parser(path), ChartParser)
-    with pytest.raises(ModelError, match="no encoder-decoder"):
+    with pytest.raises(ModelError, match="not a parser"):
         Seq2SeqParser.load(path)
     parser().save(path)
     path.write_bytes(path.read_bytes()[:-40])

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import treesent
 from treesent.cli import app
-from treesent.errors import ModelError, RecipeError
+from treesent.errors import ModelError, OutputError, RecipeError
 from treesent.models.parser.chart_parser import ChartParser
 from treesent.models.parser.trainer import PARSER_FILE, read_parser
 from treesent.models.train import train
@@ -155,5 +155,5 @@ def test_a_parser_of_other_vectors_is_refused(folder):
 
 def test_what_is_no_parser_is_not_overwritten(folder, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ModelError, match="neither a pipeline nor a model"):
+    with pytest.raises(OutputError, match=r"holds thesis\.txt, which treesent did not write"):
         train(folder / "parser.cfg", tmp_path)

@@ -15,6 +15,10 @@ from treesent.nn.weights import build, read_weights
 from treesent.text.vocabulary import SPECIAL, Vocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
     from treesent.models.language.model import LanguageModel
 
 FORMAT = "treesent.language_model.1"
@@ -57,14 +61,15 @@ def save_language_model(model: LanguageModel, folder: str | Path, half: bool = F
     readable(folder / WEIGHTS)
 
 
-def read_language_model(folder: str | Path) -> LanguageModel:
+def read_language_model(
+    folder: str | Path, make: Callable[[Vocabulary, LanguageModelConfig, Tensor], LanguageModel]
+) -> LanguageModel:
     """Read what :func:`save_language_model` wrote, ready to predict.
 
     :param folder: the folder.
+    :param make: makes the model from its vocabulary, settings and vectors.
     :raises ModelError: it is missing, damaged or of another kind or version.
     """
-    from treesent.models.language.model import LanguageModel
-
     folder = Path(folder)
     if not (folder / WEIGHTS).is_file():
         raise ModelError(f"{folder}: it has no {WEIGHTS}; train a model with pipelines/char_lm.cfg")
@@ -83,11 +88,7 @@ def read_language_model(folder: str | Path) -> LanguageModel:
         vocabulary = Vocabulary(config.unit, symbols, config.lowercase)
     except (TreesentError, TypeError) as error:
         raise ModelError(f"{folder}: damaged ({error}); copy or train it again") from error
-
-    def make() -> LanguageModel:
-        return LanguageModel(vocabulary, config, table)
-
-    return build(make, tensors, folder / WEIGHTS, settings, _file_names)
+    return build(lambda: make(vocabulary, config, table), tensors, folder / WEIGHTS, settings, _file_names)
 
 
 def _read_json(path: Path, kind: type) -> Any:

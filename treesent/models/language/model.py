@@ -13,6 +13,7 @@ from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.count import Count
 from treesent.models.language.embedding import SymbolEmbedding
 from treesent.models.language.end_of_text import EndOfText, EndSymbol
+from treesent.models.language.folder import read_language_model, save_language_model
 from treesent.models.language.go_on import GoOn
 from treesent.models.language.hidden_recurrence import HiddenRecurrence
 from treesent.models.language.ngrams import NgramEmbedding, NgramInput
@@ -205,8 +206,6 @@ class LanguageModel(nn.Module):
         :param folder: created if missing.
         :param half: write the weights in half precision.
         """
-        from treesent.models.language.folder import save_language_model
-
         save_language_model(self, folder, half)
 
     @classmethod
@@ -216,9 +215,7 @@ class LanguageModel(nn.Module):
         :param folder: the folder.
         :raises ModelError: it is missing, damaged or of another kind or version.
         """
-        from treesent.models.language.folder import read_language_model
-
-        return read_language_model(folder)
+        return read_language_model(folder, cls)
 
     def _remaining(self, symbols: Tensor, state: LanguageState, remaining: Tensor | None) -> Tensor | None:
         """Count the symbols left in each text after each symbol. *Shape:* ``(steps, batch)``."""

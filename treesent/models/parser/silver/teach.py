@@ -12,7 +12,8 @@ import torch
 from treesent.metrics.brackets import BracketScores, score_brackets
 from treesent.models.parser.silver.hints import hints_of
 from treesent.models.parser.silver.teacher import Names, Teacher, batches
-from treesent.trees.brackets import read_trees, unescape
+from treesent.trees.brackets import read_trees
+from treesent.trees.notation import unescape
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 
