@@ -86,7 +86,7 @@ def project(
         table = _open(vectors, options, tell, options.most).most_frequent(options.most)
         words = Points(tuple(table.words), table.dense())
     else:
-        words = compare(*(_open(table, options, tell) for table in (vectors, after)), options.most)
+        words = compare(_open(vectors, options, tell), _open(after, options, tell), options.most)
     names = words.names
     tell(f"{len(names):,} words, {words.matrix.shape[1]} dimensions")
     words = words.with_columns(frequency(len(names)))

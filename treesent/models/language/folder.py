@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from treesent.config import read_section
 from treesent.errors import ModelError, TreesentError
-from treesent.files import readable
+from treesent.files import replacing, replacing_path
 from treesent.models.language.config import LanguageModelConfig
 from treesent.nn.weights import build, read_weights
 from treesent.text.vocabulary import SPECIAL, Vocabulary
@@ -54,11 +54,13 @@ def save_language_model(model: LanguageModel, folder: str | Path, half: bool = F
     if half:
         tensors = {name: tensor.half() for name, tensor in tensors.items()}
     settings = {"format": FORMAT, **asdict(model.config)}
-    (folder / CONFIG).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     symbols = json.dumps(model.vocabulary.symbols[len(SPECIAL) :], ensure_ascii=False)
-    (folder / VOCABULARY).write_text(symbols + "\n", "utf-8")
-    save_file(tensors, folder / WEIGHTS, {"format": FORMAT})
-    readable(folder / WEIGHTS)
+    with replacing(folder / CONFIG, "w", encoding="utf-8") as file:
+        file.write(json.dumps(settings, indent=1) + "\n")
+    with replacing(folder / VOCABULARY, "w", encoding="utf-8") as file:
+        file.write(symbols + "\n")
+    with replacing_path(folder / WEIGHTS) as partial:
+        save_file(tensors, partial, {"format": FORMAT})
 
 
 def read_language_model(

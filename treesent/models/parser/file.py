@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import nn
 
 from treesent.config import read_section
 from treesent.errors import ModelError, TreesentError
-from treesent.files import readable
+from treesent.files import replacing_path
 from treesent.nn.recurrent_layer import current_names
 from treesent.nn.weights import build, read_weights
 
 if TYPE_CHECKING:
-    from treesent.models.parser.kinds import Parser
+    from treesent.models.parser.chart_parser import ChartParser
+    from treesent.models.parser.seq2seq import Seq2SeqParser
+
+AnyParser = TypeVar("AnyParser", bound="ChartParser | Seq2SeqParser")
 
 
 def save_parser(parser: nn.Module, path: str | Path, form: str) -> None:
@@ -30,13 +33,12 @@ def save_parser(parser: nn.Module, path: str | Path, form: str) -> None:
 
     tensors = {name: t.detach().cpu().half().contiguous() for name, t in parser.state_dict().items()}
     settings: Any = parser.config
-    save_file(
-        tensors, path, {"format": form, "config": json.dumps({"width": parser.width, **asdict(settings)})}
-    )
-    readable(Path(path))
+    config = json.dumps({"width": parser.width, **asdict(settings)})
+    with replacing_path(path) as partial:
+        save_file(tensors, partial, {"format": form, "config": config})
 
 
-def read_parser_file(path: str | Path, *kinds: type[Parser]) -> Parser:
+def read_parser_file(path: str | Path, *kinds: type[AnyParser]) -> AnyParser:
     """Read what :func:`save_parser` wrote, ready to parse.
 
     :param path: the file.
@@ -59,7 +61,7 @@ def read_parser_file(path: str | Path, *kinds: type[Parser]) -> Parser:
     except (TreesentError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cut short or damaged ({error}); copy or train it again") from error
 
-    def make() -> Parser:
+    def make() -> AnyParser:
         return kind(config, width)
 
     return build(make, current_names(tensors), path, settings)
