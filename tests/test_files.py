@@ -81,11 +81,3 @@ def test_without_package_data_the_error_says_so(checkout, monkeypatch, tmp_path)
     monkeypatch.setattr(paths, "_PACKAGE", tmp_path / "elsewhere" / "treesent")
     with pytest.raises(ModelError, match="the packaged ones: none"):
         paths.pipeline_path("en_treesent_sm")
-
-
-def test_a_saved_file_has_the_permissions_of_any_new_file(tmp_path):
-    fresh, saved = tmp_path / "fresh", tmp_path / "saved"
-    fresh.touch()
-    saved.touch(mode=0o600)
-    paths.readable(saved)
-    assert saved.stat().st_mode == fresh.stat().st_mode
