@@ -61,6 +61,7 @@ setup(
     ],
     extras_require=EXTRAS,
     entry_points={
+        "console_scripts": ["treesent = treesent.__main__:main"],
         "spacy_factories": ["treesent = treesent.pipeline.component:make_treesent"],
         "spacy_misc": [
             "treesent.VectorFile.v1 = treesent.data.vector_sources:vector_file",

@@ -1,5 +1,7 @@
 """Which files a run reads and writes, and in which kinds."""
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -35,7 +37,8 @@ class Plan:
         for name in (kind, output_kind):
             if name not in KINDS:
                 raise DataError(f"{name!r} is no kind of table; known: {' '.join(KINDS)}")
-        rejects = options.rejects or (None if to_stream else Path(f"{output}.rejects.jsonl"))
+        device = not to_stream and cls._is_device(Path(output))
+        rejects = options.rejects or (None if to_stream or device else Path(f"{output}.rejects.jsonl"))
         if output_kind == "txt" and options.nodes != "none":
             raise DataError(
                 "txt has no place for sentences; write jsonl, parquet or csv, or use --nodes none"
@@ -48,8 +51,8 @@ class Plan:
             raise DataError("standard output cannot go on where it stopped; name a file with -o")
         if from_stream and options.resume:
             raise DataError("standard input cannot be read again; --resume needs a file")
-        if to_stream and options.on_error == "skip" and rejects is None:
-            raise DataError("with standard output, name the file of the rejects: --rejects FILE")
+        if options.on_error == "skip" and rejects is None:
+            raise DataError(f"{output} has no place for rejects beside it; name a file: --rejects FILE")
         if options.batch_size < 1:
             raise DataError(f"--batch-size {options.batch_size}: must be at least 1")
         plan = cls(str(source), Path(output), kind, output_kind, rejects, to_stream)
@@ -58,8 +61,22 @@ class Plan:
 
     @property
     def partial(self) -> Path:
-        """Where the parts of the run lie until it is finished."""
+        """Where the parts of the run lie until it is finished: beside the output, if that is a file."""
+        if self.to_device:
+            return Path(tempfile.gettempdir()) / f"treesent-{os.getpid()}.partial"
         return Path(f"{self.output}.partial")
+
+    @property
+    def to_device(self) -> bool:
+        """Whether the output is a device or a FIFO, which is written into and has nothing beside it."""
+        return self._is_device(self.output)
+
+    @staticmethod
+    def _is_device(path: Path) -> bool:
+        try:
+            return path.exists() and not path.is_file() and not path.is_dir()
+        except ValueError:  # a name with NUL, which is refused later
+            return False
 
     def _check_places(self, options: ScoreOptions) -> None:
         if self.source != "-" and not Path(self.source).exists():

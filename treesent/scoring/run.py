@@ -120,7 +120,7 @@ class _Run:
                     whole.replace(place)
             finished = True
         finally:
-            spool.close(finished=finished)
+            spool.close(finished=finished or self.plan.to_device)
         return self._summary(spool.done)
 
     def to_stream(self, stdin: IO[bytes] | None, stdout: IO[bytes]) -> ScoreSummary:
