@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 _TOLD = "treesent: error: standard output cannot be written: {}"
 
@@ -16,7 +17,7 @@ def main() -> None:
         _open_streams()
         from treesent.cli import app
 
-        app(prog_name="treesent")
+        app(prog_name="treesent" if Path(sys.argv[0]).stem == "treesent" else "python -m treesent")
     except SystemExit as ended:
         try:
             sys.stdout.flush()

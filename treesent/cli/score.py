@@ -76,7 +76,7 @@ def score(
     batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
     prefix: Annotated[str, typer.Option(help="Stands before the names of the added columns.")] = "",
     on_error: Annotated[
-        OnError, typer.Option(help="At a bad row: stop, or put it into OUT.rejects.jsonl and go on.")
+        OnError, typer.Option(help="At a bad row: stop, or put it into OUT.rejects.jsonl and continue.")
     ] = OnError.fail,
     rejects: Annotated[Path | None, typer.Option(help="Another file for the rejects.")] = None,
     quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
@@ -98,8 +98,8 @@ def score(
     """Score the texts of a table.
 
     Writes the table with the columns label, polarity (-1 to 1), confidence, a probability per class (p_...)
-    and unknown (the share of unknown words). An empty text gets empty scores. OUT appears when it is whole;
-    until then OUT.partial holds what --resume goes on with.
+    and unknown (the fraction of unknown words). An empty text gets empty scores. OUT appears when it is whole;
+    until then OUT.partial holds what --resume continues from.
 
     Exit codes: 0 done; 1 an error, nothing at OUT; 2 a command line that makes no sense; 3 done, some rows in
     OUT.rejects.jsonl; 130 interrupted, --resume continues.

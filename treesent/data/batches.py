@@ -23,7 +23,7 @@ class Documents:
     """Texts of one or more sentences, each sentence a tree.
 
     :param offsets: the tree at which each text begins, and their number. *Shape:* ``(n_documents + 1,)``.
-    :param target: class of each text of several sentences, -1 where there is none; that of a text of one
+    :param target: class of each text of several sentences, -1 if there is none; that of a text of one
         sentence stands on its root. *Shape:* ``(n_documents,)``.
     """
 
@@ -63,8 +63,8 @@ class Corpus:
 
     :param words: *Shape:* ``(n_words,)``.
     :param structure: the trees without words and labels.
-    :param label: class of each node in post-order, -1 where there is none. *Shape:* ``(n_nodes,)``.
-    :param documents: the texts that the trees are sentences of; None where each tree is a text.
+    :param label: class of each node in post-order, -1 if there is none. *Shape:* ``(n_nodes,)``.
+    :param documents: the texts that the trees are sentences of; None if each tree is a text.
     """
 
     words: Sequence[str]
@@ -115,8 +115,8 @@ class EncodedCorpus:
 
     :param structure: the trees.
     :param rows: row of each word. *Shape:* ``(n_words,)``.
-    :param label: class of each node in post-order, -1 where there is none. *Shape:* ``(n_nodes,)``.
-    :param documents: the texts that the trees are sentences of; None where each tree is a text.
+    :param label: class of each node in post-order, -1 if there is none. *Shape:* ``(n_nodes,)``.
+    :param documents: the texts that the trees are sentences of; None if each tree is a text.
     """
 
     structure: Structure
@@ -188,7 +188,7 @@ def ranges(starts: Int64, sizes: Int64) -> Int64:
 def epoch_batches(n_trees: int, batch_size: int, seed: int, epoch: int) -> list[Int64]:
     """Shuffle the trees of one epoch and cut them into batches; the last one may be smaller.
 
-    The order depends on seed and epoch alone, so that a run can go on in the middle of an epoch.
+    The order depends on seed and epoch alone, so that a run can be resumed in the middle of an epoch.
 
     :param n_trees: how many trees there are.
     :param batch_size: trees a batch.

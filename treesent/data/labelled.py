@@ -198,7 +198,7 @@ def _name(value: Any) -> str | None:
 
 
 def label_number(value: Any, known: dict[str, int], n_classes: int) -> int | None:
-    """Read a label: a class's number or name, None where it is neither.
+    """Read a label: a class's number or name, None if it is neither.
 
     Where the names themselves are numbers ("1" to "5", say), a label is one of these.
 

@@ -25,7 +25,7 @@ def read_records(lines: Iterator[str], delimiter: str, *, quoted: bool, longest:
 
     A quote opens a field only at its very start; inside, ``""`` is a quote, and the field may hold line ends
     and be of any length (which is why the standard library's reader does not serve). A record that cannot be
-    read costs one line: reading goes on at the next, so that a quote that is never closed loses no row.
+    read costs one line: reading continues at the next, so that a quote that is never closed loses no row.
 
     :param lines: the file's lines with their ends.
     :param delimiter: one character.

@@ -75,7 +75,7 @@ class Encoded:
 
         :param place: of a symbol; at an end, or at -1 before the stream, the next text's are counted. Not
             that of the last end. *Shape:* (...)
-        :return: *Shape:* (...)
+        :returns: *Shape:* (...)
         """
         ends = self.offsets[1:] - 1
         return ends[np.searchsorted(ends, place, "right")] - place - 1
@@ -120,7 +120,7 @@ class Lanes:
         :param symbols: the stream. *Shape:* (n,)
         :param window: which.
         :param lanes: which. *Shape:* (batch,)
-        :return: what is read and what comes next, which is to be predicted. *Shape of each:* (steps, batch)
+        :returns: what is read and what comes next, which is to be predicted. *Shape of each:* (steps, batch)
         """
         place = self.places(window, lanes)
         # Before the first symbol of the stream stands an end.
@@ -132,7 +132,7 @@ class Lanes:
 
         :param window: which.
         :param lanes: which. *Shape:* (batch,)
-        :return: the first row stands before what is to be predicted; -1 is the end before the stream.
+        :returns: the first row stands before what is to be predicted; -1 is the end before the stream.
             *Shape:* (steps + 1, batch)
         """
         steps = min(self.window, self.length - window * self.window)

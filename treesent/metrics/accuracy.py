@@ -21,7 +21,7 @@ class Scores:
     accuracy: float
     """Share of nodes whose most probable class is the label's."""
     accuracy_2: float | None
-    """Binary accuracy, see :func:`score`; None where the classes have no polarity."""
+    """Binary accuracy, see :func:`score`; None if the classes have no polarity."""
     macro_f1: float
     """Mean F1 of the classes that stand among the labels or the predictions."""
     confusion: Int64
@@ -83,7 +83,7 @@ def score(probs: Float32, labels: npt.NDArray[np.integer[Any]], polarity: Sequen
 
     :param probs: *Shape:* ``(n_nodes, n_classes)``; need not sum to one.
     :param labels: classes; nodes of a negative label are left out. *Shape:* ``(n_nodes,)``.
-    :param polarity: a number for each class, or None where classes have none.
+    :param polarity: a number for each class, or None if classes have none.
     :raises TreesentError: a label that is no class.
     """
     n_classes = probs.shape[1]
@@ -111,7 +111,7 @@ def score_trees(
     :param probs: *Shape:* ``(n_nodes, n_classes)``.
     :param labels: *Shape:* ``(n_nodes,)``.
     :param roots: which of the nodes are roots. *Shape:* ``(n_trees,)``.
-    :param polarity: a number for each class, or None where classes have none.
+    :param polarity: a number for each class, or None if classes have none.
     """
     return TreeScores(score(probs[roots], labels[roots], polarity), score(probs, labels, polarity))
 

@@ -90,7 +90,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
     def predictor(self) -> Predictor:
         """What scores Docs; the first use reads the weights.
 
-        :raises ModelError: where there are none.
+        :raises ModelError: there are none.
         """
         if self._predictor is None:
             with self._lock:

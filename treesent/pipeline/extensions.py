@@ -38,7 +38,7 @@ def token_sentiment(token: "Token") -> Sentiment | None:
 
 
 def doc_sentiments(doc: "Doc") -> list[Sentiment | None]:
-    """The sentiment of each sentence of ``doc.sents``; None where a sentence has no words."""
+    """The sentiment of each sentence of ``doc.sents``; None if a sentence has no words."""
     return [span_sentiment(sent) for sent in sentences(doc)]
 
 

@@ -229,7 +229,7 @@ def cross_entropy(logits: Float32, label: npt.NDArray[Any]) -> tuple[float, Floa
     """Mean cross-entropy over the labelled nodes, and its gradient.
 
     :param logits: *Shape:* ``(n_nodes, n_classes)``.
-    :param label: -1 where there is none. *Shape:* ``(n_nodes,)``.
+    :param label: -1 if there is none. *Shape:* ``(n_nodes,)``.
     """
     labelled = np.flatnonzero(label >= 0)
     gradient = np.zeros_like(logits)
@@ -249,7 +249,7 @@ def score(examples: "Iterable[Example]", **kwargs: Any) -> dict[str, float | Non
 
     ``sentiment_root_acc`` and ``sentiment_root_acc_2`` are over labelled sentences (the second asks only for
     the side and leaves out neutral ones), ``sentiment_node_acc`` over all labelled constituents that the
-    predicted tree has. None where there is nothing to compare.
+    predicted tree has. None if there is nothing to compare.
 
     :param examples: predicted and reference Docs.
     """

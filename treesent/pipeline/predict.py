@@ -36,7 +36,7 @@ class Prediction:
     """What the component has to say of one Doc.
 
     :param record: the scored trees.
-    :param starts: whether a sentence starts at each token; None where the Doc knows. *Shape:*
+    :param starts: whether a sentence starts at each token; None if the Doc knows. *Shape:*
         ``(n_tokens,)``.
     """
 

@@ -32,7 +32,7 @@ CHAIN_WARNING = (
 def check_trees(name: str) -> "Trees":
     """The name of a source of trees, unchanged.
 
-    :raises TreesentError: where there is none of that name.
+    :raises TreesentError: there is none of that name.
     """
     if name not in get_args(Trees):
         raise TreesentError(f"trees = {name!r} is none of {', '.join(get_args(Trees))}: give one of these")

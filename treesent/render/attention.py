@@ -121,7 +121,7 @@ def shortened(name: str) -> str:
     """Leave the middle of a long name out, whole words where there are any in it.
 
     :param name: of a row.
-    :return: at most :data:`LONGEST` characters.
+    :returns: at most :data:`LONGEST` characters.
     """
     if len(name) <= LONGEST:
         return name

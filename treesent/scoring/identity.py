@@ -1,4 +1,4 @@
-"""Digests by which a run that goes on knows its input and its model again."""
+"""Digests by which a resumed run recognises its input and its model."""
 
 import hashlib
 import json

@@ -59,4 +59,4 @@ class ScoreSummary:
     rejected: int
     """Rows among the rejects."""
     rejects: Path | None
-    """The file of the rejects, or None where there are none."""
+    """The file of the rejects, or None if there are none."""

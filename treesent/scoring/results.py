@@ -23,7 +23,7 @@ DIGITS = 6
 class Columns:
     """The columns that scoring adds.
 
-    They are ``label``, ``polarity``, ``confidence``, ``p_CLASS`` for each class, ``unknown`` (the share of
+    They are ``label``, ``polarity``, ``confidence``, ``p_CLASS`` for each class, ``unknown`` (the fraction of
     words that the vectors lack) and, where nodes are wanted, ``sentences``.
     """
 
@@ -59,7 +59,7 @@ class Columns:
             )
 
     def row(self, doc: "Doc | None") -> dict[str, Any]:
-        """The values of the columns; all None where the text has no words."""
+        """The values of the columns; all None if the text has no words."""
         found = None if doc is None else doc._.sentiment
         if doc is None or found is None:
             return dict.fromkeys(self.names)

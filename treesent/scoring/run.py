@@ -49,7 +49,7 @@ def score(
     Every row of the input comes out, in order: in the output or, where it cannot be scored and
     ``options.on_error`` is ``skip``, among the rejects. A text without words has nulls for scores. The output
     gets its name when it is whole. Until then ``OUT.partial/`` holds the finished parts, from which
-    ``options.resume`` goes on; the file is then the same to the byte as one made without interruption.
+    ``options.resume`` continues; the file is then byte for byte the one of an undisturbed run.
 
     :param source: a file that :func:`treesent.data.tables.read_rows` reads, or ``-`` for standard input.
     :param output: the file to write, or ``-`` for standard output, which gets the rows as they are done.

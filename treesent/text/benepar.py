@@ -106,7 +106,7 @@ def constituents(span: Span) -> Constituents:
 
 
 def _data(doc: Doc) -> Any:
-    """Give benepar's arrays, or None where this Doc has none."""
+    """Give benepar's arrays, or None if this Doc has none."""
     if not doc.has_extension("_constituent_data"):
         return None
     data = doc._._constituent_data

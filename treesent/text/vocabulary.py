@@ -88,7 +88,7 @@ class Vocabulary:
         """Give a text's symbols by number, without an end.
 
         :param text: the text.
-        :return: *Shape:* (n,)
+        :returns: *Shape:* (n,)
         """
         parts = split(text, self.unit, self.lowercase)
         if not isinstance(parts, str):

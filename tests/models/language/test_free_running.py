@@ -140,7 +140,7 @@ def test_a_task_samples_on_schedule():
             each.loss(model, batch, torch.Generator().manual_seed(step), wanted).item()
             for each, wanted in ((task, settings), (other, forced))
         ]
-        assert (losses[0] == losses[1]) == (schedule.share(step) == 1), step
+        assert (losses[0] == losses[1]) == (schedule.ratio(step) == 1), step
 
 
 def test_a_run_goes_on_where_it_was_interrupted(tmp_path):

@@ -128,26 +128,26 @@ def test_frequencies_of_draws_are_the_distribution():
 
 @pytest.mark.parametrize("decay", ["linear", "exponential", "inverse_sigmoid"])
 @given(steps=st.integers(1, 100_000), floor=st.sampled_from([0.0, 0.25, 1.0]))
-def test_a_share_falls_from_1_to_its_floor(decay, steps, floor):
+def test_a_ratio_falls_from_1_to_its_floor(decay, steps, floor):
     schedule = ScheduledSampling(decay, steps, floor)
-    shares = [schedule.share(step) for step in (0, steps // 2, steps, 3 * steps, 10**9)]
-    assert shares == sorted(shares, reverse=True)
-    assert shares[0] > 0.6 and shares[-1] == pytest.approx(floor, abs=1e-6)
+    ratios = [schedule.ratio(step) for step in (0, steps // 2, steps, 3 * steps, 10**9)]
+    assert ratios == sorted(ratios, reverse=True)
+    assert ratios[0] > 0.6 and ratios[-1] == pytest.approx(floor, abs=1e-6)
 
 
 @given(st.integers(1, 10**6))
 def test_the_decays_are_those_of_the_paper(steps):
     i = steps // 3
-    assert ScheduledSampling("linear", steps).share(i) == pytest.approx(max(0, 1 - i / steps))
-    assert ScheduledSampling("exponential", steps).share(i) == pytest.approx(
+    assert ScheduledSampling("linear", steps).ratio(i) == pytest.approx(max(0, 1 - i / steps))
+    assert ScheduledSampling("exponential", steps).ratio(i) == pytest.approx(
         math.exp(-1 / steps) ** i, rel=1e-6
     )
     k = sigmoid_constant(steps)
     assert k >= 1 and k * math.log(k) == pytest.approx(steps, rel=1e-6)
     sigmoid = ScheduledSampling("inverse_sigmoid", steps)
-    assert sigmoid.share(i) == pytest.approx(k / (k + math.exp(i / k)))
-    assert sigmoid.share(steps) == pytest.approx(0.5, abs=1e-3)
-    assert ScheduledSampling("none", steps).share(i) == 1
+    assert sigmoid.ratio(i) == pytest.approx(k / (k + math.exp(i / k)))
+    assert sigmoid.ratio(steps) == pytest.approx(0.5, abs=1e-3)
+    assert ScheduledSampling("none", steps).ratio(i) == 1
 
 
 @pytest.mark.parametrize(

@@ -85,18 +85,18 @@ def read_corpora(recipe: Recipe) -> Corpora:
     return Corpora(labels, *parts)
 
 
-def held_out(n: int, share: float) -> npt.NDArray[np.bool_]:
+def held_out(n: int, fraction: float) -> npt.NDArray[np.bool_]:
     """Choose what ``corpora.dev_share`` holds out: equal numbers give equal choices, whatever the seed.
 
     The trees and the texts of ``train`` are numbered apart, each in their order, rows without text left out;
-    of each, the first ``round(share * n)`` of ``numpy.random.default_rng(0).permutation(n)`` are for dev.
+    of each, the first ``round(fraction * n)`` of ``numpy.random.default_rng(0).permutation(n)`` are for dev.
 
     :param n: how many there are.
-    :param share: of them, from 0 to 1.
+    :param fraction: of them, from 0 to 1.
     :returns: whether each is for dev. *Shape:* ``(n,)``.
     """
     chosen = np.zeros(n, np.bool_)
-    chosen[np.random.default_rng(0).permutation(n)[: round(share * n)]] = True
+    chosen[np.random.default_rng(0).permutation(n)[: round(fraction * n)]] = True
     return chosen
 
 
@@ -187,8 +187,8 @@ def _trees(config: CorporaConfig, name: str, n_classes: int) -> list[Tree]:
     return read_trees_of(paths, n_classes) if paths else []
 
 
-def _split(items: list[Item], share: float) -> tuple[list[Item], list[Item]]:
-    chosen = held_out(len(items), share).tolist()
+def _split(items: list[Item], fraction: float) -> tuple[list[Item], list[Item]]:
+    chosen = held_out(len(items), fraction).tolist()
     kept = [item for item, out in zip(items, chosen, strict=True) if not out]
     return kept, [item for item, out in zip(items, chosen, strict=True) if out]
 

@@ -56,7 +56,7 @@ def evaluate_trees(
     :param model: with its embedding set to the table's vectors.
     :param table: the vectors.
     :param corpus: the trees with their labels.
-    :param polarity: a number for each class, or None where classes have none.
+    :param polarity: a number for each class, or None if classes have none.
     :param batch_size: trees a batch.
     :param aggregate: how sentences make the class of a text.
     """

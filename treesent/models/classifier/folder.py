@@ -43,7 +43,7 @@ class SentimentModel:
     :param block: the ``[model]`` block that describes it.
     :param table: the vectors.
     :param labels: the classes, the most negative first.
-    :param polarity: the value of each class, from -1 to 1; None where they have none.
+    :param polarity: the value of each class, from -1 to 1; None if they have none.
     :param parser: makes trees for sentences, where there is one.
     """
 
@@ -61,7 +61,7 @@ class SentimentModel:
 
     @property
     def parsed(self) -> 'Literal["learned", "seq2seq"] | None':
-        """What trees of the model's own parser are called; None where it has none."""
+        """What trees of the model's own parser are called; None if it has none."""
         return None if self.parser is None else self.parser.trees
 
 

@@ -168,7 +168,7 @@ def _nothing(labels: LabelsConfig) -> TreeScores:
 def _signature(
     recipe: Recipe, labels: LabelsConfig, working: WorkingVectors, trees: EncodedCorpus
 ) -> dict[str, Any]:
-    """What a run that goes on must share with the one that was interrupted, data included."""
+    """What a resumed run must have in common with the interrupted one, data included."""
     arrays: list[Any] = [working.matrix, trees.rows, trees.label, trees.structure.left]
     if trees.documents is not None:
         arrays += [trees.documents.offsets, trees.documents.target]

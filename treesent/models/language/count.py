@@ -51,7 +51,7 @@ class Count(EndOfText):
 
         :param log_probs: of the softmax, up to a constant per row. *Shape:* (..., n_symbols)
         :param remaining: symbols left in the text. *Shape:* (...)
-        :return: *Shape:* (..., n_symbols)
+        :returns: *Shape:* (..., n_symbols)
         """
         over = (remaining <= 0)[..., None]
         never = torch.full_like(log_probs[..., :1], -torch.inf)
@@ -73,7 +73,7 @@ class Count(EndOfText):
         """Give the vectors of remaining lengths, an input of the first layer.
 
         :param remaining: symbols left in the text after this one. *Shape:* (...)
-        :return: *Shape:* (..., width)
+        :returns: *Shape:* (..., width)
         """
         found = gather(self.embedding, self.bucket(remaining).reshape(-1))
         return found.view(*remaining.shape, -1)
@@ -82,7 +82,7 @@ class Count(EndOfText):
         """Find the buckets of lengths.
 
         :param lengths: *Shape:* (...)
-        :return: *Shape:* (...)
+        :returns: *Shape:* (...)
         """
         return torch.bucketize(lengths.clamp(min=0), self.starts, right=True) - 1
 
@@ -110,7 +110,7 @@ class Count(EndOfText):
         """Give the log-probability of lengths.
 
         :param lengths: *Shape:* (n,)
-        :return: *Shape:* (n,)
+        :returns: *Shape:* (n,)
         """
         bucket = self.bucket(lengths)
         sizes = torch.diff(self.starts, append=2 * self.starts[-1:]).to(self.bucket_log_probs.dtype)

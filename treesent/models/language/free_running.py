@@ -90,7 +90,7 @@ def free_losses(
     model: LanguageModel,
     symbols: Tensor,
     state: LanguageState,
-    share: float,
+    ratio: float,
     generator: torch.Generator | None = None,
     remaining: Tensor | None = None,
 ) -> tuple[Tensor, LanguageState]:
@@ -101,10 +101,10 @@ def free_losses(
     :param model: the model.
     :param symbols: the true ones, one more than there are steps. *Shape:* (steps + 1, batch)
     :param state: before the window.
-    :param share: of true inputs, see :func:`~treesent.models.language.scheduled_sampling.feed`.
+    :param ratio: teacher-forcing ratio, see :func:`~treesent.models.language.scheduled_sampling.feed`.
     :param generator: where draws and dropout masks come from.
     :param remaining: see :meth:`~treesent.models.language.model.LanguageModel.forward`. *Shape:* (steps, batch)
-    :return: negative log-probabilities, *shape* (steps, batch), and the state after the window.
+    :returns: negative log-probabilities, *shape* (steps, batch), and the state after the window.
     """
     inputs, targets = symbols[:-1], symbols[1:]
     rows = iter(() if remaining is None else remaining)
@@ -114,5 +114,5 @@ def free_losses(
         log_probs, after = model.window(read[None], before, generator, left)
         return log_probs[0], after
 
-    log_probs, state = feed(step, state, inputs, share, generator, fixed=inputs == EOS, never=EOS)
+    log_probs, state = feed(step, state, inputs, ratio, generator, fixed=inputs == EOS, never=EOS)
     return -log_probs.gather(2, targets[..., None])[..., 0], state

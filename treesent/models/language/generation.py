@@ -90,7 +90,7 @@ def distribution(log_probs: Tensor, config: SamplingConfig, in_softmax: bool) ->
     :param log_probs: what the model says. *Shape:* (batch, n_symbols)
     :param config: how that is changed.
     :param in_softmax: whether EOS is one of the softmax's symbols; if not, its probability is kept.
-    :return: *Shape:* (batch, n_symbols)
+    :returns: *Shape:* (batch, n_symbols)
     """
     symbol = torch.arange(log_probs.shape[1], device=log_probs.device)
     known = log_probs.masked_fill(symbol == UNK, -torch.inf)

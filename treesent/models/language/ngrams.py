@@ -51,7 +51,7 @@ class NgramEmbedding(nn.Module):
 
         :param symbols: of the window, and :attr:`before` ones before it.
             *Shape:* (before + steps, batch)
-        :return: *Shape:* (steps, batch, width)
+        :returns: *Shape:* (steps, batch, width)
         """
         rows = self.rows(symbols)
         steps, batch = rows.shape[1:]
@@ -64,7 +64,7 @@ class NgramEmbedding(nn.Module):
         """Hash the n-grams.
 
         :param symbols: see :meth:`forward`.
-        :return: rows of the table. *Shape:* (n_orders, steps, batch)
+        :returns: rows of the table. *Shape:* (n_orders, steps, batch)
         """
         steps = len(symbols) - self.before
         found, hashed = {}, torch.zeros_like(symbols[:steps])

@@ -55,7 +55,7 @@ class OutputRecurrence(nn.Module):
         :param others: the contribution of other inputs, the :math:`U x_t` above. *Shape:* (steps, batch, hidden)
         :param keep: 0 at an output that begins a sequence and so has none before it, 1 elsewhere.
             *Shape:* (delays - 1 + steps, batch, 1)
-        :return: the states. *Shape:* (steps, batch, hidden)
+        :returns: the states. *Shape:* (steps, batch, hidden)
         """
         steps = len(outputs) - self.delays + 1
         # A delay line: what stands side by side is multiplied in one product.

@@ -36,7 +36,7 @@ def adjusted_probs(log_probs: Tensor, config: SamplingConfig) -> Tensor:
     :param log_probs: up to a constant per row; minus infinity for an impossible symbol; each row has at least
         one possible symbol. *Shape:* (batch, n_symbols)
     :param config: the configuration.
-    :return: probabilities that sum to one in each row, in float64 if the device has it. *Shape:*
+    :returns: probabilities that sum to one in each row, in float64 if the device has it. *Shape:*
         (batch, n_symbols)
     """
     # Metal only has single precision.
@@ -67,7 +67,7 @@ def pick(probs: Tensor, uniform: Tensor) -> Tensor:
 
     :param probs: *Shape:* (batch, n_symbols)
     :param uniform: a uniform number in [0, 1) per row. *Shape:* (batch,)
-    :return: *Shape:* (batch,)
+    :returns: *Shape:* (batch,)
     """
     below = probs.cumsum(1)
     total = below[:, -1:]
@@ -93,7 +93,7 @@ class Streams:
 
         :param steps: how many for each sample.
         :param device: where they go, all at once.
-        :return: *Shape:* (steps, n)
+        :returns: *Shape:* (steps, n)
         """
         numbers = np.stack([stream.random(steps) for stream in self.streams], 1)
         kind = torch.float32 if device.type == "mps" else torch.float64

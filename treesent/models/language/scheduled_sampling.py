@@ -26,9 +26,9 @@ Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
 @section
 class ScheduledSampling:
-    r"""``[training.scheduled_sampling]``: how the share of true inputs falls.
+    r"""``[training.scheduled_sampling]``: how the teacher-forcing ratio falls, the fraction of true inputs.
 
-    At step :math:`i` of the run the share is (Bengio et al. 2015, section 2.4)
+    At step :math:`i` of the run the ratio is (Bengio et al. 2015, section 2.4)
 
     - ``none``: 1, teacher forcing throughout;
     - ``linear``: :math:`\max(\epsilon, 1 - c\, i)`, with :math:`c = 1 / \text{steps}`;
@@ -41,26 +41,26 @@ class ScheduledSampling:
     decay: Literal["none", "linear", "exponential", "inverse_sigmoid"] = "none"
     """The kind of decay."""
     steps: PositiveInt = 1000
-    """After how many steps of the run the share is 0 (linear), 1/e (exponential) or a half (inverse
+    """After how many steps of the run the ratio is 0 (linear), 1/e (exponential) or a half (inverse
     sigmoid)."""
     floor: Fraction = 0.0
-    """The share never falls below this."""
+    """The ratio never falls below this."""
 
-    def share(self, step: int) -> float:
-        """Give the share of true inputs.
+    def ratio(self, step: int) -> float:
+        """Give the teacher-forcing ratio.
 
         :param step: of the run, from 0.
         """
         if self.decay == "none":
             return 1.0
         if self.decay == "linear":
-            share = 1 - step / self.steps
+            ratio = 1 - step / self.steps
         elif self.decay == "exponential":
-            share = math.exp(-step / self.steps)
+            ratio = math.exp(-step / self.steps)
         else:
             k = sigmoid_constant(self.steps)
-            share = k / (k + math.exp(min(step / k, 700.0)))
-        return max(self.floor, share)
+            ratio = k / (k + math.exp(min(step / k, 700.0)))
+        return max(self.floor, ratio)
 
 
 def sigmoid_constant(steps: int) -> float:
@@ -78,7 +78,7 @@ def feed(
     step: Step[State],
     state: State,
     truth: Tensor,
-    share: float,
+    ratio: float,
     generator: torch.Generator | None = None,
     *,
     fixed: Tensor | None = None,
@@ -91,19 +91,19 @@ def feed(
     :param step: of the model.
     :param state: before the first step.
     :param truth: the true inputs, the first of which is always fed. *Shape:* (steps, batch)
-    :param share: the probability with which an input is the true one: 1 is teacher forcing, 0 a model that
-        runs freely.
+    :param ratio: the teacher-forcing ratio, the probability that an input is the true one: 1 is teacher
+        forcing, 0 a model that runs freely.
     :param generator: where draws come from; None for torch's own.
     :param fixed: inputs that are the true ones whatever is drawn: where a text begins, where there is none.
         *Shape:* (steps, batch)
     :param never: a symbol that is not fed where it is drawn, but the true input instead: the end of a text,
         say.
-    :return: log-probabilities of what follows each input, and the state after the last. *Shape:* (steps,
+    :returns: log-probabilities of what follows each input, and the state after the last. *Shape:* (steps,
         batch, n_symbols)
     """
     shape = (2, *truth.shape)
     coin, number = torch.rand(shape, device=truth.device, generator=generator)
-    given = coin < share
+    given = coin < ratio
     if fixed is not None:
         given = given | fixed
     outputs: list[Tensor] = []

@@ -221,10 +221,10 @@ class LanguageTask(Task):
         first = batch.first or not state
         before = model.initial_state(batch.n_trees) if first else from_stream_state(state)
         remaining = None if model.count is None else batch.remaining
-        share = self.sampling.share(batch.step)
-        if share < 1:
+        ratio = self.sampling.ratio(batch.step)
+        if ratio < 1:
             symbols = torch.cat([batch.symbols, batch.targets[-1:]])
-            losses, after = free_losses(model, symbols, before, share, generator, remaining)
+            losses, after = free_losses(model, symbols, before, ratio, generator, remaining)
         else:
             features, after = model(batch.symbols, before, generator, remaining)
             losses = model.losses(features.flatten(0, 1), batch.targets.flatten())

@@ -37,9 +37,9 @@ def text_losses(
     :param batch: texts side by side.
     :param skip: symbols at the beginning of each that do not count.
     :param lengths: of a model that draws lengths first: those of the texts that these are the beginnings of.
-        None where these are whole, with their ends; how probable their lengths are counts then too.
+        None if these are whole, with their ends; how probable their lengths are counts then too.
         *Shape:* (n_texts,)
-    :return: in nats. *Shape:* (n_texts,)
+    :returns: in nats. *Shape:* (n_texts,)
     """
     device = model.device
     losses = np.zeros(len(texts))
@@ -82,7 +82,7 @@ def ending_log_probs(
     :param endings: symbols of each, without an end. *Shape of each:* (n_symbols,)
     :param prefix: the symbols before; None for whole texts. *Shape:* (n_prefix,)
     :param batch: texts side by side.
-    :return: in nats. *Shape:* (n_endings,)
+    :returns: in nats. *Shape:* (n_endings,)
     """
     given = np.zeros(0, np.int64) if prefix is None else prefix
     texts = [np.concatenate([given, ending, [EOS]]) for ending in endings]

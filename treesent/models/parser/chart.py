@@ -26,7 +26,7 @@ def inside(scores: Tensor, lengths: Tensor) -> Tensor:
     :param scores: of the span from word ``i`` to word ``j``, ``j`` left out, of each sentence; spans of one
         word are not read. *Shape:* (n_trees, steps + 1, steps + 1)
     :param lengths: words of each sentence, at least 1 and at most ``steps``. *Shape:* (n_trees,)
-    :return: *Shape:* (n_trees,)
+    :returns: *Shape:* (n_trees,)
     """
     bounds = scores.shape[1]
     last = bounds - 1
@@ -47,7 +47,7 @@ def cky(scores: Tensor, lengths: Int64) -> Float32:
 
     :param scores: as in :func:`inside`; not written to. *Shape:* (n_trees, steps + 1, steps + 1)
     :param lengths: words of each sentence. *Shape:* (n_trees,)
-    :return: for every gap the depth of the node that splits there, negative, 0 at the root: distances that
+    :returns: for every gap the depth of the node that splits there, negative, 0 at the root: distances that
         give the tree. Sentence after sentence. *Shape:* (n_gaps,)
     """
     bounds = scores.shape[1]

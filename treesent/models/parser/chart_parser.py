@@ -147,7 +147,7 @@ class ChartParser(nn.Module):
         :param inverse: which of them each word is, in text order. *Shape:* (n_words,)
         :param sentences: where words stand.
         :param generator: where dropout masks come from in training; None for torch's own.
-        :return: the distance of every gap, *Shape:* (n_gaps,); of every boundary what it is as the start and
+        :returns: the distance of every gap, *Shape:* (n_gaps,); of every boundary what it is as the start and
             as the end of a span, *Shape of each:* (n_words + n_trees, span). All in text order.
         """
         vectors = dropout(vectors, self.config.input_dropout, self.training, generator)
@@ -232,7 +232,7 @@ def span_scores(start: Tensor, end: Tensor, places: Tensor) -> Tensor:
     :param start: what each boundary is as the start of a span. *Shape:* (n_bounds, span)
     :param end: what it is as the end of one. *Shape:* (n_bounds, span)
     :param places: of the boundaries of each sentence, see :func:`grid`. *Shape:* (n, steps + 1)
-    :return: *Shape:* (n, steps + 1, steps + 1)
+    :returns: *Shape:* (n, steps + 1, steps + 1)
     """
     flat, shape = places.flatten(), (*places.shape, -1)
     return start.index_select(0, flat).view(shape) @ end.index_select(0, flat).view(shape).transpose(1, 2)
@@ -244,7 +244,7 @@ def groups(lengths: NDArray[np.int64], longest: int, room: int = 200_000) -> lis
     :param lengths: words of each sentence. *Shape:* (n_trees,)
     :param longest: leave longer sentences out, and those of one or two words, which have one tree only.
     :param room: numbers in a group's chart, about.
-    :return: the sentences of each group.
+    :returns: the sentences of each group.
     """
     order = np.argsort(lengths, kind="stable")
     sorted_lengths = lengths[order]
@@ -264,7 +264,7 @@ def grid(lengths: NDArray[np.int64], trees: NDArray[np.int64]) -> NDArray[np.int
 
     :param lengths: words of all sentences. *Shape:* (n_trees,)
     :param trees: which sentences. *Shape:* (n,)
-    :return: boundaries, counted over all sentences. *Shape:* (n, steps + 1)
+    :returns: boundaries, counted over all sentences. *Shape:* (n, steps + 1)
     """
     first = (np.cumsum(lengths + 1) - (lengths + 1))[trees]
     step = np.arange(int(lengths[trees].max()) + 1)

@@ -47,7 +47,7 @@ class DecoderTargets:
         :param lengths: symbols of each. *Shape:* (batch,)
         :param n_symbols: how many different ones there are.
         :param copies: the symbol that copies the next word; which distinct word each word is,
-            *Shape:* (n_words,); words of each sentence, *Shape:* (batch,). None where the decoder reads no
+            *Shape:* (n_words,); words of each sentence, *Shape:* (batch,). None if the decoder reads no
             words.
         :param device: where the network is.
         """
@@ -77,7 +77,7 @@ class EncodedSentences(NamedTuple):
     """What is computed once for the sentences that are decoded.
 
     :param memory: what attention looks at; None without attention.
-    :param table: for each possible input of the first decoder layer, its share of the gates.
+    :param table: for each possible input of the first decoder layer, its part of the pre-activations of the gates.
         *Shape:* (n_symbols + 1 + n_distinct, gates * hidden)
     :param words: which distinct word stands at each place, the last one repeated. *Shape:* (batch, n_words)
     """

@@ -15,7 +15,7 @@ def rank_loss(distances: Tensor, higher: Tensor, lower: Tensor) -> Tensor:
     :param distances: *Shape:* (n_gaps,)
     :param higher: the gap of each pair that splits higher up. *Shape:* (n_pairs,)
     :param lower: the other one. *Shape:* (n_pairs,)
-    :return: the sum over the pairs. *Shape:* ()
+    :returns: the sum over the pairs. *Shape:* ()
     """
     difference = distances.index_select(0, higher) - distances.index_select(0, lower)
     return functional.relu(1 - difference).sum()
@@ -28,7 +28,7 @@ def split_loss(distances: Tensor, gaps: Tensor, node: Tensor, split: Tensor) -> 
     :param gaps: the gaps within each node, node after node. *Shape:* (n_choices,)
     :param node: the node that each of them belongs to. *Shape:* (n_choices,)
     :param split: the gap at which each node splits. *Shape:* (n_nodes,)
-    :return: the sum over the nodes. *Shape:* ()
+    :returns: the sum over the nodes. *Shape:* ()
     """
     choices = distances.index_select(0, gaps)
     largest = choices.detach().new_full((len(split),), float("-inf"))

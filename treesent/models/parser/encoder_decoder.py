@@ -36,7 +36,7 @@ class EncoderDecoder(nn.Module):
     :param config: the settings.
     :param width: of the vectors.
     :param n_symbols: that the decoder may write.
-    :param copy: the symbol that stands for the next word of the sentence; None where none does.
+    :param copy: the symbol that stands for the next word of the sentence; None if none does.
     :param generator: where the first weights come from.
     """
 
@@ -107,7 +107,7 @@ class EncoderDecoder(nn.Module):
         :param source: where the words stand.
         :param target: what should be written.
         :param generator: where dropout masks come from in training; None for torch's own.
-        :return: logits in the target's packed order. *Shape:* (n_rows, n_symbols)
+        :returns: logits in the target's packed order. *Shape:* (n_rows, n_symbols)
         """
         sentences, state = self.encode(vectors, words, source, generator)
         order, packed = target.packed.order, target.packed
@@ -130,7 +130,7 @@ class EncoderDecoder(nn.Module):
         :param words: see :meth:`forward`.
         :param source: see :meth:`forward`.
         :param generator: see :meth:`forward`.
-        :return: what decoding looks at, and the state that it begins with; both in the sentences' order.
+        :returns: what decoding looks at, and the state that it begins with; both in the sentences' order.
         """
         vectors = dropout(vectors, self.config.input_dropout, self.training, generator)
         rows: Tensor | None = words.index_select(0, source.rows)
@@ -223,7 +223,7 @@ class EncoderDecoder(nn.Module):
         :param symbols: those written last, :attr:`begin` at first. *Shape:* (batch,)
         :param state: the state before.
         :param sentences: what :meth:`encode` gave.
-        :return: logits of the next symbols, *Shape:* (batch, n_symbols); the state after.
+        :returns: logits of the next symbols, *Shape:* (batch, n_symbols); the state after.
         """
         inputs, copied = symbols, state.copied
         if self.read is not None:

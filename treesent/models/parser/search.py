@@ -39,7 +39,7 @@ class Constraint(Protocol):
         """Tell which symbols may come next.
 
         :param state: *Shape:* (n, ...)
-        :return: *Shape:* (n, n_symbols)
+        :returns: *Shape:* (n, n_symbols)
         """
 
     def advance(self, state: Tensor, symbols: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class Constraint(Protocol):
 
         :param state: *Shape:* (n, ...)
         :param symbols: *Shape:* (n,)
-        :return: *Shape:* (n, ...)
+        :returns: *Shape:* (n, ...)
         """
 
 
@@ -97,7 +97,7 @@ def coverage_penalty(covered: Tensor, present: Tensor, beta: float) -> Tensor:
     :param covered: attention that each word got from all symbols. *Shape:* (n, n_words)
     :param present: whether there is a word. *Shape:* (n, n_words)
     :param beta: see :class:`SearchConfig`.
-    :return: *Shape:* (n,)
+    :returns: *Shape:* (n,)
     """
     tiny = torch.finfo(covered.dtype).tiny
     return beta * covered.clamp(tiny, 1.0).log().masked_fill(~present, 0.0).sum(1)

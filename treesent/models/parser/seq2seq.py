@@ -216,7 +216,7 @@ def cut(lengths: Int64, longest: int) -> tuple[Int64, Int64]:
 
     :param lengths: words of each sentence. *Shape:* (n_sentences,)
     :param longest: words of a piece at most.
-    :return: words of each piece, sentence after sentence; pieces of each sentence.
+    :returns: words of each piece, sentence after sentence; pieces of each sentence.
     """
     n_pieces = -(-lengths // longest)
     sentence = np.repeat(np.arange(len(lengths)), n_pieces)

@@ -80,7 +80,7 @@ class Teacher(nn.Module):
     :param folder: a model folder of ``transformers``; its encoder is trained too, except its table of pieces.
     :param names: what hints can say.
     :param width: of the layers under the scores.
-    :param dropout: share of the boundaries' states that is dropped.
+    :param dropout: dropout rate of the boundaries' states.
     :raises MissingExtraError: ``transformers`` is not installed.
     """
 
@@ -143,7 +143,7 @@ class Teacher(nn.Module):
         """Score spans.
 
         :param sentences: made by :meth:`encode`.
-        :return: *Shape:* (n, steps + 1, steps + 1)
+        :returns: *Shape:* (n, steps + 1, steps + 1)
         """
         device = self.mix.device
         ids, word, first, last, *marks = (
@@ -179,7 +179,7 @@ class Teacher(nn.Module):
 
         :param sentences: *Shape:* (n,)
         :param gold: their trees.
-        :return: *Shape:* ()
+        :returns: *Shape:* ()
         """
         scores = self(sentences)
         lengths = torch.from_numpy(gold.lengths).to(scores.device)
