@@ -15,7 +15,7 @@ demo: $(VENV)/installed  ## score a few sentences, every phrase of them
 	$(PY) -m treesent score tests/data/reviews.csv --text-column review
 
 test: $(VENV)/installed-test  ## run the ordinary test suite
-	$(PY) -m pytest -m "not slow and not cuda"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m "not slow and not cuda"
 
 test-slow: $(VENV)/installed-test  ## run the slow tests
 	$(PY) -m pytest -m "slow and not cuda"

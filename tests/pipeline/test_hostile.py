@@ -185,6 +185,12 @@ def test_a_megabyte_without_blanks_takes_linear_time(kind):
     assert seconds[1] < 30 * max(seconds[0], 0.05), seconds
 
 
+def test_a_text_that_is_too_long_is_told(monkeypatch):
+    monkeypatch.setattr("treesent.text.opening.LONGEST_TEXT", 1_000_010)
+    result = CliRunner().invoke(app, ["show", "-"], input="good " * 200_003)
+    assert result.exit_code == 1 and "1,000,010 is the most; split it" in result.stderr, result.output
+
+
 def test_runs_up_to_the_limit_are_split_as_ever():
     nlp = spacy.blank("en")
     text = "(((good))) " + "b" * 200 + "... don't, http://example.com/" + "a" * 180 + " ok"

@@ -27,10 +27,14 @@ def show(
     if output is not None and output.suffix != ".svg":
         raise DataError(f"{output}: pictures are written as .svg; name a file that ends so")
     check_outputs([output], overwrite=overwrite)
-    doc = treesent.load(model)(sys.stdin.read() if text == "-" else text)
+    nlp = treesent.load(model)
+    whole = sys.stdin.read() if text == "-" else text
+    if len(whole) > nlp.max_length:
+        raise DataError(f"the text has {len(whole):,} characters; {nlp.max_length:,} is the most; split it")
+    doc = nlp(whole)
     trees = [sentence._.tree for sentence in doc.sents if sentence._.tree is not None]
     if not trees:
-        raise DataError(f"the text {text!r} has no words; give a sentence")
+        raise DataError(f"the text {whole[:100]!r} has no words; give a sentence")
     if output is not None:
         with replacing(output, "w", encoding="utf-8") as file:
             file.write(to_svg(trees[0]))

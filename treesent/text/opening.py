@@ -16,6 +16,10 @@ from treesent.files import pipeline_path
 from treesent.text.runs import keep_long_runs
 
 
+LONGEST_TEXT = 10_000_000
+"""Characters of the longest text of a pipeline that has no component but treesent's."""
+
+
 def load_pipeline(name: str | Path, **options: Any) -> Language:
     """Open a pipeline.
 
@@ -31,6 +35,9 @@ def load_pipeline(name: str | Path, **options: Any) -> Language:
     except Exception as error:  # spaCy's readers do not check what they read
         raise _diagnosis(folder, error) from error
     keep_long_runs(nlp)
+    if all(nlp.get_pipe_meta(pipe).factory == "treesent" for pipe in nlp.pipe_names):
+        # spaCy's own limit is for its parser and its recogniser of names.
+        nlp.max_length = max(nlp.max_length, LONGEST_TEXT)
     return nlp
 
 
