@@ -21,7 +21,14 @@ EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
     "transformers": ["transformers>=4.45"],
     "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8"],
-    "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "playwright>=1.50", "setuptools>=68", "wheel"],
+    "test": [
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "hypothesis>=6.100",
+        "playwright>=1.50",
+        "setuptools>=68",
+        "wheel",
+    ],
     "mutants": ["mutmut>=3.8"],
     "dev": ["ruff>=0.9", "mypy>=1.14"],
 }
