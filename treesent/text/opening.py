@@ -15,7 +15,6 @@ from treesent.errors import ModelError, TreesentError
 from treesent.files import pipeline_path
 from treesent.text.runs import keep_long_runs
 
-
 LONGEST_TEXT = 10_000_000
 """Characters of the longest text of a pipeline that has no component but treesent's."""
 
