@@ -48,7 +48,7 @@ class Plan:
                 f"{kind} becomes {output_kind} only in a file, which is put together at the end; use -o"
             )
         if to_stream and options.resume:
-            raise DataError("--resume needs a file; name one with -o")
+            raise DataError("standard output cannot be resumed; name a file with -o")
         if from_stream and options.resume:
             raise DataError("standard input cannot be read again; --resume needs a file")
         if options.on_error == "skip" and rejects is None:
