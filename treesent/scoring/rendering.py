@@ -2,16 +2,18 @@
 
 What one format can hold and another cannot is mapped like this, so that treesent reads what it writes:
 
-| value | parquet | jsonl | csv, tsv |
-|---|---|---|---|
-| no value | null | ``null`` | an empty cell |
-| NaN, infinity | kept | ``null`` | ``nan``, ``inf``, ``-inf`` |
-| bytes | kept | base64 | base64 |
-| date, time, timestamp | kept | ISO 8601 text | ISO 8601 text |
-| duration, decimal, UUID | kept | text | text |
-| list, struct | kept | array, object | JSON |
-| true, false | kept | kept | ``true``, ``false`` |
-| tab, line end in a text | kept | kept | kept in csv; refused in tsv without ``--quoted-tsv`` |
+=======================  =======  =============  ====================================================
+value                    parquet  jsonl          csv, tsv
+=======================  =======  =============  ====================================================
+no value                 null     ``null``       an empty cell
+NaN, infinity            kept     ``null``       ``nan``, ``inf``, ``-inf``
+bytes                    kept     base64         base64
+date, time, timestamp    kept     ISO 8601 text  ISO 8601 text
+duration, decimal, UUID  kept     text           text
+list, struct             kept     array, object  JSON
+true, false              kept     kept           ``true``, ``false``
+tab, line end in a text  kept     kept           kept in csv; refused in tsv without ``--quoted-tsv``
+=======================  =======  =============  ====================================================
 """
 
 import base64
