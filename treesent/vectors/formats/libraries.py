@@ -64,6 +64,8 @@ def _check_fasttext(path: Path) -> None:
                     raise damaged
             place = end + 10
         at = file.tell() - len(rest) + place + 8 * max(pruned, 0)
+        if at >= size:
+            raise damaged
         file.seek(at + 1)
         shape = file.read(16)
         if len(shape) < 16:
