@@ -78,7 +78,9 @@ class LSTMEncoder(Encoder):
     def make_layer(self, width: int, hidden: int, generator: torch.Generator | None) -> nn.Module:
         """See :meth:`Encoder.make_layer`."""
         # Made empty first, because torch's own initialisation would advance its global generator.
-        layer = nn.LSTM(width, hidden, bidirectional=True, device="meta").to_empty(device="cpu")
+        layer = nn.LSTM(width, hidden, bidirectional=True, device="meta").to_empty(
+            device=torch.get_default_device()
+        )
         with torch.no_grad():
             for weight in layer.parameters():
                 nn.init.uniform_(weight, -(hidden**-0.5), hidden**-0.5, generator=generator)

@@ -29,7 +29,7 @@ def glorot_linear(width: int, hidden: int, generator: torch.Generator | None, bi
     :param bias: give the layer a bias.
     """
     # Made empty first, because torch's own initialisation would advance its global generator.
-    layer = nn.Linear(width, hidden, bias, device="meta").to_empty(device="cpu")
+    layer = nn.Linear(width, hidden, bias, device="meta").to_empty(device=torch.get_default_device())
     with torch.no_grad():
         nn.init.xavier_uniform_(layer.weight, generator=generator)
         if bias:

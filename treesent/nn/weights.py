@@ -53,6 +53,7 @@ def build(
     path: Path,
     settings: Any = None,
     rename: Callable[[Network], Mapping[str, str]] | None = None,
+    without: str = "\0",
 ) -> Network:
     """Make a network for weights that were read, ready to predict.
 
@@ -64,6 +65,7 @@ def build(
     :param path: the file, for messages.
     :param settings: the settings; numbers of layers there must not exceed the number of tensors.
     :param rename: gives the name in the file of each weight of a network that has another one there.
+    :param without: how the names of weights begin that the network has and the file has not.
     :raises ModelError: settings and weights do not go together.
     """
     try:
@@ -73,15 +75,20 @@ def build(
         with torch.device("meta"):
             empty = make()
         names = rename(empty) if rename is not None else {}
-        wanted = {names.get(name, name): weight.shape for name, weight in empty.state_dict().items()}
+        wanted = {
+            names.get(name, name): weight.shape
+            for name, weight in empty.state_dict().items()
+            if not name.startswith(without)
+        }
         for name in sorted(wanted.keys() | tensors.keys()):
             found = tuple(tensors[name].shape) if name in tensors else "missing"
             expected = tuple(wanted[name]) if name in wanted else "nothing"
             if found != expected:
                 raise ModelError(f"{name!r} is {found}; the settings ask for {expected}")
         network = make()
-        names = {name: names.get(name, name) for name in network.state_dict()}
-        network.load_state_dict({name: tensors[there] for name, there in names.items()})
+        own = {name: weight for name, weight in network.state_dict().items() if name.startswith(without)}
+        theirs = {name: tensors[names.get(name, name)] for name in network.state_dict() if name not in own}
+        network.load_state_dict(own | theirs)
     # Settings of wrong types or sizes fail in many places.
     except (
         ArithmeticError,

@@ -76,13 +76,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if header.get("format") != FORMAT or header.get("crc32") != str(zlib.crc32(state.encode())):
             raise ModelError(f"{path}: not a checkpoint of this version; {start_again}")
         state = json.loads(state)
-    except (SafetensorError, OSError, ValueError) as error:
+        checksums, values = state["checksums"], state["values"]
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{path}: cut short or damaged ({error}); {start_again}") from error
-    if {name: _checksum(tensor) for name, tensor in tensors.items()} != state["checksums"]:
+    if {name: _checksum(tensor) for name, tensor in tensors.items()} != checksums:
         raise ModelError(f"{path}: damaged, a checksum does not agree; {start_again}")
-    return Checkpoint(tensors, state["values"])
+    return Checkpoint(tensors, values)
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from treesent.data.batches import prefetch
-from treesent.errors import DivergenceError, RecipeError
+from treesent.errors import DivergenceError, ModelError, RecipeError, TreesentError
 from treesent.training.averaging import WeightAverage
 from treesent.training.checkpoint import Checkpoint, prefixed, write_checkpoint
 from treesent.training.gradients import RecordsSteps, layer_norms, layers
@@ -284,7 +284,20 @@ class Trainer:
         :param checkpoint: made by a run with the same signature.
         :param may_change: dotted keys of the signature that may have changed since then.
         :raises RecipeError: the signature is another one.
+        :raises ModelError: a part is missing, or of another type or shape.
         """
+        try:
+            self._restore(checkpoint, may_change)
+        except TreesentError:
+            raise
+        # What a checkpoint of another program can lack or hold differs in many places.
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"the checkpoint does not fit this run ({error}); start the training again with --overwrite "
+                "instead of --resume"
+            ) from error
+
+    def _restore(self, checkpoint: Checkpoint, may_change: Collection[str]) -> None:
         own_signature = json.loads(json.dumps(self.signature))
         _check_signature(checkpoint.values["signature"], own_signature, may_change)
         self.model.load_state_dict(checkpoint.part("model."))

@@ -123,9 +123,11 @@ def load_model(folder: str | Path) -> SentimentModel:
         it.
     """
     from treesent.models.classifier.networks import build_network
-    from treesent.models.classifier.weights import weights_from_bytes
+    from treesent.models.classifier.weights import EMBEDDING
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
+    from treesent.nn.recurrent_layer import current_names
+    from treesent.nn.weights import build, read_weights
 
     folder = Path(folder)
     config = _read_config(folder)
@@ -134,8 +136,14 @@ def load_model(folder: str | Path) -> SentimentModel:
         check_classes(config["labels"], config["polarity"])
         table = VectorTable.load(folder / VECTORS)
         embedding = VectorEmbedding(table.matrix, table.scale)
-        network = build_network(config["model"], table.width, len(config["labels"]), embedding)
-        weights_from_bytes(network, (folder / WEIGHTS).read_bytes())
+        _, weights = read_weights(folder / WEIGHTS)
+        network = build(
+            lambda: build_network(config["model"], table.width, len(config["labels"]), embedding),
+            current_names(weights),
+            folder / WEIGHTS,
+            config["model"],
+            without=EMBEDDING,
+        )
         parser = load_parser(folder / PARSER) if PARSER in config["files"] else None
         if parser is not None and parser.width != table.width:
             raise ModelError(f"the parser reads vectors of width {parser.width}, the table has {table.width}")

@@ -5,6 +5,9 @@ import torch
 from treesent.errors import ModelError
 from treesent.nn.recurrent_layer import current_names
 
+EMBEDDING = "embedding."
+"""How the names of the vectors' own weights begin: their owner saves them."""
+
 
 def weights_to_bytes(network: torch.nn.Module, half: bool = False) -> bytes:
     """The network's weights as safetensors, without the vectors, whose owner saves them.
@@ -14,7 +17,7 @@ def weights_to_bytes(network: torch.nn.Module, half: bool = False) -> bytes:
     """
     from safetensors.torch import save
 
-    state = {k: v.detach().cpu() for k, v in network.state_dict().items() if not k.startswith("embedding.")}
+    state = {k: v.detach().cpu() for k, v in network.state_dict().items() if not k.startswith(EMBEDDING)}
     if half:
         state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
     return bytes(save({k: v.contiguous() for k, v in state.items()}))
@@ -34,7 +37,7 @@ def weights_from_bytes(
         state = current_names(load(data))
     except (SafetensorError, ValueError, KeyError) as error:
         raise ModelError(f"the weights are damaged ({error}): copy or train the model again") from error
-    own = {k: v for k, v in network.state_dict().items() if not k.startswith("embedding.")}
+    own = {k: v for k, v in network.state_dict().items() if not k.startswith(EMBEDDING)}
     for name in own.keys() ^ state.keys():
         raise ModelError(f"the weights are of another network: {name!r} is in one only. Check [model]")
     for name, weight in own.items():

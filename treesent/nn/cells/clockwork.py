@@ -31,10 +31,10 @@ class Clockwork(Cell):
         super().__init__(width, hidden, generator)
         if not 1 <= modules <= hidden:
             raise RecipeError(f"modules is {modules} for {hidden} hidden units; give 1 to {hidden}")
-        sizes = torch.full((modules,), hidden // modules)
-        sizes[: hidden % modules] += 1
-        module = torch.repeat_interleave(sizes)
-        self.ends = tuple(sizes.cumsum(0).tolist())
+        self.modules = modules
+        narrow, n_wide = divmod(hidden, modules)
+        unit = torch.arange(hidden)
+        module = torch.maximum(unit // (narrow + 1), (unit - n_wide) // narrow)
         self.register_buffer("open", (module[:, None] <= module[None]).float(), persistent=False)
 
     def recurrent_weight(self) -> Tensor:
@@ -48,8 +48,16 @@ class Clockwork(Cell):
         :param t: number of the step, from 0.
         """
         # The periods that divide a number are those up to its lowest bit.
-        clocks = (t & -t).bit_length() if t else len(self.ends)
-        return int(self.ends[min(clocks, len(self.ends)) - 1])
+        clocks = min((t & -t).bit_length() if t else self.modules, self.modules)
+        return self.end(clocks - 1)
+
+    def end(self, module: int) -> int:
+        """Give the unit after the last one of a module.
+
+        :param module: its number, from 0.
+        """
+        narrow, n_wide = divmod(self.hidden, self.modules)
+        return (module + 1) * narrow + min(module + 1, n_wide)
 
     def step(self, preactivations: Tensor, h_prev: Tensor, state: State, recurrent: Tensor, t: int) -> State:
         """See :meth:`Cell.step`."""

@@ -23,7 +23,7 @@ class TorchCell(Cell):
         """See :meth:`Cell.make_weights`."""
         # Made empty first, because torch's own initialisation would advance its global generator.
         kind: type[nn.Module] = self.torch_module
-        self.kernel = kind(self.width, self.hidden, device="meta").to_empty(device="cpu")
+        self.kernel = kind(self.width, self.hidden, device="meta").to_empty(device=torch.get_default_device())
         with torch.no_grad():
             for name, weight in self.kernel.named_parameters():
                 if name.startswith("bias"):

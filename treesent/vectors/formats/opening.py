@@ -54,6 +54,7 @@ def open_bytes(path: Path, member: str | None = None) -> Iterator[BinaryIO]:
         zipfile.BadZipFile,
         gzip.BadGzipFile,
         struct.error,
+        MemoryError,  # a damaged header of lzma asks for any amount
     ) as error:
         raise VectorsError(f"{path} is cut short or damaged ({error}): fetch it again") from error
     except OSError as error:
