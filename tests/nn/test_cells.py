@@ -44,7 +44,7 @@ def leaky(cell, x, h, memory, t, h_prev):
 def clockwork(cell, x, h, memory, t, h_prev):
     (w,), (u,), (b,) = blocks(cell)
     new, begin = h.copy(), 0
-    for module, end in enumerate(map(cell.end, range(cell.modules))):
+    for module, end in enumerate(map(cell.end, range(cell.n_modules))):
         if t % 2**module == 0:
             new[begin:end] = np.tanh(w[begin:end] @ x + u[begin:end, begin:] @ h_prev[begin:] + b[begin:end])
         begin = end

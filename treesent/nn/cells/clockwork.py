@@ -31,7 +31,7 @@ class Clockwork(Cell):
         super().__init__(width, hidden, generator)
         if not 1 <= modules <= hidden:
             raise RecipeError(f"modules is {modules} for {hidden} hidden units; give 1 to {hidden}")
-        self.modules = modules
+        self.n_modules = modules
         narrow, n_wide = divmod(hidden, modules)
         unit = torch.arange(hidden)
         module = torch.maximum(unit // (narrow + 1), (unit - n_wide) // narrow)
@@ -48,7 +48,7 @@ class Clockwork(Cell):
         :param t: number of the step, from 0.
         """
         # The periods that divide a number are those up to its lowest bit.
-        clocks = min((t & -t).bit_length() if t else self.modules, self.modules)
+        clocks = min((t & -t).bit_length() if t else self.n_modules, self.n_modules)
         return self.end(clocks - 1)
 
     def end(self, module: int) -> int:
@@ -56,7 +56,7 @@ class Clockwork(Cell):
 
         :param module: its number, from 0.
         """
-        narrow, n_wide = divmod(self.hidden, self.modules)
+        narrow, n_wide = divmod(self.hidden, self.n_modules)
         return (module + 1) * narrow + min(module + 1, n_wide)
 
     def step(self, preactivations: Tensor, h_prev: Tensor, state: State, recurrent: Tensor, t: int) -> State:
