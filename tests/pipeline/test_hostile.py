@@ -217,7 +217,7 @@ def test_every_svg_is_well_formed(words, label):
     left = np.array([-1] + [-1, 0] * (n_words - 1), np.int32)
     left[2::2] = np.arange(0, 2 * n_words - 2, 2)
     probs = np.full((2 * n_words - 1, 2), 0.5, np.float32)
-    picture = Picture(words, left, probs, [label, "b"], np.array([-1, 1], np.float32))
+    picture = Picture(words, left, probs, probs.argmax(1), [label, "b"], np.array([-1, 1], np.float32))
     ET.fromstring(to_svg(picture))
     weights = np.full((n_words, n_words), 1 / n_words, np.float32)
     ET.fromstring(attention_svg(AttentionMap(words, words, weights)))

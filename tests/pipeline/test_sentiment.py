@@ -13,6 +13,7 @@ from spacy.tokens import Doc, DocBin
 from tests.toy_pipeline import TEXT, toy_nlp
 from treesent.errors import TreesentError
 from treesent.metrics.aggregation import AGGREGATES
+from treesent.metrics.classes import predicted_classes
 from treesent.pipeline import record as store
 from treesent.pipeline.sentiment import Sentiment
 
@@ -45,8 +46,9 @@ def test_a_sentiment_has_consistent_numbers(doc):
         assert isinstance(found, Sentiment)
         assert found.probs.shape == (5,)
         assert found.probs.sum() == pytest.approx(1, abs=1e-5)
-        assert found.label == FIVE[found.probs.argmax()]
-        assert found.confidence == pytest.approx(found.probs.max())
+        values = np.linspace(-1, 1, 5, dtype=np.float32)
+        assert found.label == FIVE[predicted_classes(found.probs[None], values)[0]]
+        assert found.confidence == pytest.approx(found.probs[FIVE.index(found.label)])
         assert found.polarity == pytest.approx(found.probs @ np.linspace(-1, 1, 5), abs=1e-6)
         assert -1 <= found.polarity <= 1
 

@@ -21,7 +21,9 @@ def picture(words, seed=0):
     rng = np.random.default_rng(seed)
     structure = Structure.from_distances(rng.random(len(words) - 1), [len(words)])
     probs = rng.dirichlet(np.ones(5), structure.n_nodes).astype(np.float32)
-    return Picture(words, structure.left, probs, LABELS, np.linspace(-1, 1, 5, dtype=np.float32))
+    return Picture(
+        words, structure.left, probs, probs.argmax(1), LABELS, np.linspace(-1, 1, 5, dtype=np.float32)
+    )
 
 
 def boxes(root):
@@ -107,5 +109,7 @@ def test_a_notebook_shows_the_tree():
 
 def test_classes_without_values_are_drawn_grey():
     drawn = picture(["a", "b"])
-    drawn = Picture(drawn.words, drawn.left, drawn.probs, LABELS, np.full(5, np.nan, np.float32))
+    drawn = Picture(
+        drawn.words, drawn.left, drawn.probs, drawn.classes, LABELS, np.full(5, np.nan, np.float32)
+    )
     assert colour_of(0) in to_svg(drawn)

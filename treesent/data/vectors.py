@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from treesent.data.batches import Corpus, EncodedCorpus
+from treesent.text.rows import lookup
 from treesent.types import Float32, Int64
 from treesent.vectors.table import VectorTable
 
@@ -51,7 +52,7 @@ def working_vectors(
     :param corpora: the one to train on first.
     """
     words = [word for corpus in corpora for word in corpus.words]
-    found = table.lookup(words)
+    found = lookup(table, words)
     distinct, rows = np.unique(found.rows, return_inverse=True)
     used = distinct[distinct < len(table)]
     matrix = np.concatenate([table.dense(used), found.extra]).astype(np.float32)

@@ -55,8 +55,9 @@ def _of_folder(folder: Path, text: str, vectors: str | Path) -> AttentionMap:
     import spacy
 
     from treesent.models.classifier.folder import find_table
-    from treesent.text.docs import RowFinder, Sentences, Tokens
-    from treesent.text.sentences import SentenceSplitter
+    from treesent.text.docs import Sentences
+    from treesent.text.reading import DocReader
+    from treesent.text.rows import RowFinder
 
     nlp = spacy.blank("en")
     parser = Seq2SeqParser.load(folder / ENCODER_DECODER_FILE)
@@ -66,8 +67,8 @@ def _of_folder(folder: Path, text: str, vectors: str | Path) -> AttentionMap:
             f"{folder} reads vectors of width {parser.width}, and {vectors} has {table.width}: "
             "give --vectors, those of the parser's recipe"
         )
-    tokens = Tokens.of([nlp.make_doc(text)])
-    sentences = Sentences.of(tokens, SentenceSplitter()(tokens))
+    tokens, starts = DocReader()([nlp.make_doc(text)])
+    sentences = Sentences.of(tokens, starts)
     words, lookup = _first(tokens, sentences, RowFinder(table).find(tokens, sentences.token), text)
     return of_parser(parser, VectorEmbedding(table.matrix, table.scale), words, lookup)
 
@@ -81,7 +82,7 @@ def _first(
     if not len(sentences.lengths):
         raise DataError(f"the text {text!r} has no words; give a sentence")
     n_words = int(sentences.lengths[0])
-    words = [tokens.strings[int(tokens.orth[place])] for place in sentences.token[:n_words]]
+    words = sentences.words(tokens, as_written=True)[:n_words]
     return words, Lookup(lookup.rows[:n_words], lookup.extra, lookup.unknown[:n_words])
 
 

@@ -90,14 +90,18 @@ def _between(doc: "Doc", begin: int, end: int, text: str) -> Sentiment | None:
     touched = list(store.stretches(doc, begin, end))
     if not touched:
         return None
+    n_words = sum(stretch.last - stretch.first for stretch in touched)
+    unknown = sum(int(s.record.unknown[s.first : s.last].sum()) for s in touched) / n_words
+    # Links and signatures have no opinion: they count where nothing else is there.
+    touched = [stretch for stretch in touched if not stretch.silent] or touched
     record = touched[0].record
     probs = np.stack([_tiled(stretch) for stretch in touched])
     lengths = np.array([stretch.last - stretch.first for stretch in touched], np.int64)
-    unknown = sum(int(s.record.unknown[s.first : s.last].sum()) for s in touched) / float(lengths.sum())
+    whole = probs
     if len(probs) > 1:
         aggregate, offsets = check_aggregate(record.aggregate), np.array([0, len(probs)])
-        probs = document_probs(probs, offsets, lengths, aggregate, record.polarity)
-    return sentiment_of(record, probs[0], unknown, text.strip())
+        whole = document_probs(probs, offsets, lengths, aggregate, record.polarity)
+    return sentiment_of(record, whole[0], unknown, text.strip(), probs)
 
 
 def _tiled(stretch: store.Stretch) -> Float32:

@@ -121,7 +121,7 @@ def _spans(examples: "Sequence[Example]", read_batch: Batch, labels: tuple[str, 
     """The labelled spans, and where sentences start once the outermost spans are sentences."""
     number = {name: place for place, name in enumerate(labels)}
     tokens, starts = read_batch.tokens, read_batch.starts.copy()
-    word = np.concatenate([[0], np.cumsum(~tokens.is_space)])
+    word = np.concatenate([[0], np.cumsum(~tokens.blank)])
     found: list[tuple[int, int, int]] = []
     for example, offset in zip(examples, tokens.offsets.tolist(), strict=False):
         group = example.reference.spans.get(SPANS, ())

@@ -14,8 +14,9 @@ from thinc.api import ArgsKwargs
 from treesent.nn.batch import ForestBatch
 from treesent.pipeline.record import Record
 from treesent.pipeline.tree_sources import CHAIN_WARNING, Batch, Source, Trees, source_of, structure_of
-from treesent.text.docs import RowFinder, Sentences, Tokens
-from treesent.text.sentences import SentenceSplitter
+from treesent.text.docs import Sentences
+from treesent.text.reading import DocReader
+from treesent.text.rows import RowFinder
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.types import Bool, Float32
@@ -50,7 +51,7 @@ class Predictor:
     def __init__(self, model: "SentimentModel", shim: "NetworkShim", trees: Trees, aggregate: str) -> None:
         self.model, self.shim, self.trees, self.aggregate = model, shim, trees, aggregate
         self.rows = RowFinder(model.table)
-        self.split = SentenceSplitter()
+        self._reader = DocReader()
         values = (np.nan,) * model.n_classes if model.polarity is None else model.polarity
         self._polarity = np.array(values, np.float32)
         self._warned = False
@@ -58,8 +59,7 @@ class Predictor:
 
     def read(self, docs: Sequence["Doc"]) -> Batch:
         """Docs as arrays."""
-        tokens = Tokens.of(docs)
-        starts = self.split(tokens) if tokens.open.any() else tokens.starts
+        tokens, starts = self._reader(docs)
         sentences = Sentences.of(tokens, starts)
         return Batch(docs, tokens, starts, sentences, self.rows.find(tokens, sentences.token))
 
@@ -124,6 +124,7 @@ class Predictor:
         chars = np.empty((len(token), 2), np.int32)
         chars[:, 0], chars[:, 1] = tokens.begin[token], tokens.end[token]
         unknown = batch.lookup.unknown.astype(np.uint8)
+        silent = batch.sentences.silent.astype(np.uint8)
         words = np.zeros(structure.n_trees + 1, np.int32)
         np.cumsum(structure.lengths, out=words[1:])
         trees, nodes = batch.sentences.offsets, structure.offsets
@@ -145,6 +146,7 @@ class Predictor:
                 labels=labels.copy(),
                 aggregate=self.aggregate,
                 size=int(sizes[place]),
+                silent=silent[first[0] : last[0]].copy(),
             )
             found.append(Prediction(record, batch.starts[starts] if tokens.open[place] else None))
         return found

@@ -42,6 +42,8 @@ class Record:
     :param labels: the names of the classes.
     :param aggregate: how sentences make the sentiment of a longer text.
     :param size: characters of the text that was scored.
+    :param silent: 1 where a sentence holds no opinion, because it consists of links, names, numbers and marks alone;
+        none in records of earlier versions. *Shape:* ``(n_trees,)``.
     """
 
     chars: Int32
@@ -55,6 +57,7 @@ class Record:
     labels: Sequence[str]
     aggregate: str
     size: int
+    silent: npt.NDArray[np.uint8] | None = None
 
     def to_value(self) -> dict[str, Any]:
         """The record as spaCy's ``to_bytes`` and ``DocBin`` can write it."""
@@ -130,6 +133,11 @@ class Stretch:
     tree: int
     first: int
     last: int
+
+    @property
+    def silent(self) -> bool:
+        """Whether the sentence holds no opinion."""
+        return self.record.silent is not None and bool(self.record.silent[self.tree])
 
 
 def write(doc: "Doc", record: Record) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from treesent.metrics.classes import confidences, predicted_classes
 from treesent.pipeline.record import Record
 from treesent.types import Float32
 
@@ -17,14 +18,17 @@ class Sentiment:
     Polarity and confidence are two things: a text can be surely neutral (polarity 0, confidence 0.9) or torn
     between very good and very bad (polarity 0, confidence 0.4).
 
-    :param label: the class with the highest probability.
+    :param label: the most probable of the classes that agree with the polarity: never of the opposite sign, nor
+        far from it (:func:`treesent.metrics.classes.predicted_classes`).
     :param probs: the probability of each class, from the most negative to the most positive.
         *Shape:* ``(n_classes,)``.
     :param polarity: the expected value of the classes, from -1 (very negative) to 1 (very positive); None
         if the classes have no values.
-    :param confidence: the highest probability.
+    :param confidence: the probability of the label; where more than half of the words are unknown, the less the
+        more of them are, down to that of a guess.
     :param unknown: the fraction of out-of-vocabulary words, which have no row in the table of vectors.
     :param text: the stretch of text.
+    :param mixed: whether some sentence of it is clearly positive and another clearly negative.
     """
 
     label: str
@@ -33,6 +37,7 @@ class Sentiment:
     confidence: float
     unknown: float
     text: str
+    mixed: bool = False
 
     def __eq__(self, other: object) -> bool:
         """Two sentiments are equal where text, label and all numbers are."""
@@ -59,22 +64,34 @@ class Sentiment:
             "polarity": None if self.polarity is None else round(self.polarity, 6),
             "confidence": round(self.confidence, 6),
             "unknown": round(self.unknown, 6),
+            "mixed": self.mixed,
         }
 
 
-def sentiment_of(record: Record, probs: Float32, unknown: float, text: str) -> Sentiment:
+CLEAR = 0.25
+"""From this polarity on, a sentence is clearly positive; from its negative down, clearly negative."""
+
+
+def sentiment_of(
+    record: Record, probs: Float32, unknown: float, text: str, sentences: Float32 | None = None
+) -> Sentiment:
     """A sentiment from probabilities.
 
     :param record: names the classes and their values.
     :param probs: *Shape:* ``(n_classes,)``.
+    :param unknown: the fraction of unknown words.
+    :param text: the stretch of text.
+    :param sentences: the probabilities of its sentences. *Shape:* ``(n_sentences, n_classes)``.
     """
-    best = int(probs.argmax())
+    chosen = predicted_classes(probs[None], record.polarity)
+    confidence = float(confidences(probs[None], chosen, np.array([unknown]))[0])
     probs = probs.astype(np.float32)
     probs.flags.writeable = False
     value = float(probs @ record.polarity)
-    return Sentiment(
-        str(record.labels[best]), probs, None if isnan(value) else value, float(probs[best]), unknown, text
-    )
+    values = np.zeros(1) if sentences is None else sentences @ record.polarity
+    mixed = bool(values.max() >= CLEAR and values.min() <= -CLEAR)
+    polarity = None if isnan(value) else value
+    return Sentiment(str(record.labels[chosen[0]]), probs, polarity, confidence, unknown, text, mixed)
 
 
 def _number(polarity: float | None) -> str:

@@ -95,10 +95,10 @@ def structure_of(batch: Batch, source: "Source", model: "SentimentModel | None")
     if source == "right-branching" or not len(sentences.lengths):
         return Structure.right_branching(sentences.lengths)
     if source == "dependency":
-        words = ~batch.tokens.is_space
+        words = ~batch.tokens.blank
         return dependency.from_heads(batch.tokens.head, sentences.begin, sentences.end, words)
     if source == "constituency":
-        return benepar.from_spans(_spans(batch))
+        return benepar.from_spans(*_spans(batch))
     assert model is not None
     return _parsed(batch, model)
 
@@ -118,9 +118,11 @@ def _parsed(batch: Batch, model: "SentimentModel") -> Structure:
         return model.parser.parse(vectors, words, batch.sentences.lengths)
 
 
-def _spans(batch: Batch) -> "list[Span]":
-    """The sentences that have words, as spans of their Docs."""
+def _spans(batch: Batch) -> "tuple[list[Span], list[Bool]]":
+    """The sentences that have words, as spans of their Docs, and which of their tokens are blank."""
     sentences, offsets = batch.sentences, batch.tokens.offsets
     doc = np.searchsorted(offsets, sentences.begin, "right") - 1
     bounds = np.stack([doc, sentences.begin - offsets[doc], sentences.end - offsets[doc]], axis=1)
-    return [batch.docs[place][begin:end] for place, begin, end in bounds.tolist()]
+    spans = [batch.docs[place][begin:end] for place, begin, end in bounds.tolist()]
+    places = zip(sentences.begin.tolist(), sentences.end.tolist(), strict=True)
+    return spans, [batch.tokens.blank[begin:end] for begin, end in places]

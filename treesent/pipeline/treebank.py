@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 from treesent.errors import ModelError
 from treesent.pipeline.lookup import PRETRAINED, components_of
 from treesent.pipeline.tree_sources import CHAIN_WARNING, Batch, Trees, check_trees, source_of, structure_of
-from treesent.text.docs import Sentences, Tokens
-from treesent.text.sentences import SentenceSplitter
+from treesent.text.docs import Sentences
+from treesent.text.reading import DocReader
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 from treesent.vectors.table import Lookup
@@ -49,7 +49,7 @@ def grow_trees(
     check_trees(trees)
     components = components_of(nlp)
     component = next(iter(components.values()), None)
-    split = SentenceSplitter()
+    reader = DocReader()
     texts = iter(texts)
     with nlp.select_pipes(disable=list(components)):
         while batch := list(islice(texts, batch_size)):
@@ -58,7 +58,7 @@ def grow_trees(
                 for doc in docs:
                     for token in doc:
                         token.is_sent_start = token.i == 0
-            yield from _grow(list(nlp.pipe(docs, batch_size=batch_size)), trees, component, split)
+            yield from _grow(list(nlp.pipe(docs, batch_size=batch_size)), trees, component, reader)
 
 
 def open_pipeline(name: str | None, trees: Trees = "auto") -> Language:
@@ -85,7 +85,7 @@ def open_pipeline(name: str | None, trees: Trees = "auto") -> Language:
 
 
 def _grow(
-    docs: list[Doc], trees: Trees, component: TreeSentiment | None, split: SentenceSplitter
+    docs: list[Doc], trees: Trees, component: TreeSentiment | None, reader: DocReader
 ) -> Iterator[list[Tree]]:
     """Make the trees of a batch; its Docs may have trees from different sources."""
     model = component.trained if component is not None else None
@@ -100,7 +100,7 @@ def _grow(
         if source in ("learned", "seq2seq") and component is not None:
             batch = component.predictor.read(members)
         else:
-            batch = _read(members, split)
+            batch = _read(members, reader)
         structure = structure_of(batch, source, model)
         for doc, its_trees in zip(members, _by_doc(batch, structure), strict=True):
             found[id(doc)] = its_trees
@@ -108,22 +108,19 @@ def _grow(
         yield found.get(id(doc), [])
 
 
-def _read(docs: list[Doc], split: SentenceSplitter) -> Batch:
+def _read(docs: list[Doc], reader: DocReader) -> Batch:
     """Read Docs as arrays, with sentences but without vectors, which only a model's parser looks at."""
-    tokens = Tokens.of(docs)
-    starts = split(tokens) if tokens.open.any() else tokens.starts
+    tokens, starts = reader(docs)
     none = Lookup(np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.bool_))
     return Batch(docs, tokens, starts, Sentences.of(tokens, starts), none)
 
 
 def _by_doc(batch: Batch, structure: Structure) -> Iterator[list[Tree]]:
     """Give the trees their words, Doc by Doc."""
-    sentence = 0
-    for doc, n_trees in zip(batch.docs, np.diff(batch.sentences.offsets).tolist(), strict=True):
-        words = iter([token.text for token in doc if not token.is_space])
-        lengths = batch.sentences.lengths[sentence : sentence + n_trees].tolist()
+    words = iter(batch.sentences.words(batch.tokens, as_written=True))
+    lengths = batch.sentences.lengths.tolist()
+    for begin, end in pairwise(batch.sentences.offsets.tolist()):
         yield [
-            Tree.from_batch(structure, sentence + number, list(islice(words, length)))
-            for number, length in enumerate(lengths)
+            Tree.from_batch(structure, number, list(islice(words, lengths[number])))
+            for number in range(begin, end)
         ]
-        sentence += n_trees

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from treesent.metrics.classes import predicted_classes
 from treesent.pipeline.record import Record, Stretch
 from treesent.pipeline.sentiment import Sentiment, sentiment_of
 from treesent.render import Picture, to_svg
 from treesent.trees.tree import Tree
-from treesent.types import Float32, Int32
+from treesent.types import Float32, Int32, Int64
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
@@ -93,8 +94,8 @@ class TreeView:
 
     @property
     def label(self) -> str:
-        """The class with the highest probability."""
-        return str(self.record.labels[int(self.record.probs[self._row].argmax())])
+        """The class, as :attr:`Sentiment.label` names it."""
+        return str(self.record.labels[self._best])
 
     @property
     def probs(self) -> Float32:
@@ -102,9 +103,13 @@ class TreeView:
         return np.asarray(self.record.probs[self._row])
 
     @property
+    def _best(self) -> int:
+        return int(predicted_classes(self.probs[None], self.record.polarity)[0])
+
+    @property
     def neutral(self) -> bool:
-        """Whether the likeliest class is one of value 0."""
-        return bool(self.record.polarity[int(self.probs.argmax())] == 0)
+        """Whether the class is one of value 0."""
+        return bool(self.record.polarity[self._best] == 0)
 
     @property
     def children(self) -> tuple[Self, ...]:
@@ -146,16 +151,27 @@ class TreeView:
         left = self.record.left[self._rows]
         return np.where(left < 0, -1, left - (self.node - self.n_nodes + 1))
 
+    @property
+    def _classes(self) -> Int64:
+        return predicted_classes(self.record.probs[self._rows], self.record.polarity)
+
     def to_tree(self) -> Tree:
-        """The tree by itself, labelled with the number of each node's likeliest class."""
+        """The tree by itself, labelled with the number of each node's class."""
         left = self._left
         right = np.where(left < 0, -1, np.arange(-1, self.n_nodes - 1))
-        return Tree.from_structure(self.words, left, right, self.record.probs[self._rows].argmax(axis=1))
+        return Tree.from_structure(self.words, left, right, self._classes)
 
     def picture(self) -> Picture:
         """What :func:`treesent.render.to_svg` draws."""
-        probs, labels = self.record.probs[self._rows], list(self.record.labels)
-        return Picture(self.words, self._left, probs, labels, self.record.polarity)
+        record = self.record
+        return Picture(
+            self.words,
+            self._left,
+            record.probs[self._rows],
+            self._classes,
+            list(record.labels),
+            record.polarity,
+        )
 
     def brackets(self) -> str:
         """The tree as the treebank writes it, such as ``(3 (2 The) (2 plot))``, with class numbers."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from treesent.data.tables import read_rows
 from treesent.errors import DataError
+from treesent.metrics.classes import predicted_classes
 from treesent.pipeline import record as store
 from treesent.pipeline.lookup import component_of
 from treesent.pipeline.record import Record
@@ -138,7 +139,9 @@ def _points(
         Column("sentiment", polarity[order].astype(np.float32), scale="diverging"),
         Column(
             "class",
-            table[order].argmax(axis=1).astype(np.int32) if len(names) else words.astype(np.int32),
+            predicted_classes(table[order], values).astype(np.int32)
+            if len(names)
+            else words.astype(np.int32),
             tuple(labels),
         ),
         Column("confidence", table[order].max(axis=1, initial=0)),

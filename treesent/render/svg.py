@@ -38,6 +38,7 @@ class Picture:
     :param words: the words, in order.
     :param left: left child of each node in post-order, -1 at a word. *Shape:* ``(n_nodes,)``.
     :param probs: probabilities of the classes of each node. *Shape:* ``(n_nodes, n_classes)``.
+    :param classes: the class of each node. *Shape:* ``(n_nodes,)``.
     :param labels: the names of the classes.
     :param polarity: the value of each class from -1 to 1, NaN for none. *Shape:* ``(n_classes,)``.
     """
@@ -45,6 +46,7 @@ class Picture:
     words: Sequence[str]
     left: npt.NDArray[np.int32]
     probs: npt.NDArray[np.float32]
+    classes: npt.NDArray[np.int64]
     labels: Sequence[str]
     polarity: npt.NDArray[np.float32]
 
@@ -167,7 +169,7 @@ def _mark(picture: Picture, node: int, place: Point, down: bool) -> str:
 
 
 def _sign(picture: Picture, node: int) -> str:
-    best = int(picture.probs[node].argmax())
+    best = int(picture.classes[node])
     value = float(picture.polarity[best])
     if isnan(value):
         return escape(visible(str(picture.labels[best])[:1]))
@@ -187,7 +189,7 @@ def _title(picture: Picture, node: int) -> str:
 
 
 def _caption(picture: Picture) -> str:
-    best = int(picture.probs[-1].argmax())
+    best = int(picture.classes[-1])
     return f"{' '.join(picture.words)}: {picture.labels[best]}"
 
 

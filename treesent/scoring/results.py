@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treesent.errors import DataError
+from treesent.metrics.classes import confidences, predicted_classes
 from treesent.pipeline import record as store
 from treesent.pipeline.lookup import component_of
 from treesent.pipeline.record import Record
@@ -105,15 +106,19 @@ def _sentence(
     begin = record.chars[first + record.start[chosen], 0] + offset
     end = record.chars[first + record.end[chosen] - 1, 1] + offset
     probs = record.probs[chosen]
+    classes = predicted_classes(probs, record.polarity)
+    n_unknown = np.concatenate([[0], np.cumsum(record.unknown[first:last])])
+    start, stop = record.start[chosen], record.end[chosen]
+    unknown = (n_unknown[stop] - n_unknown[start]) / (stop - start)
     left = record.left[chosen].tolist()
     columns = {
         "start": begin.tolist(),
         "end": end.tolist(),
         "start_token": (np.searchsorted(starts, begin, "right") - 1).tolist(),
         "end_token": np.searchsorted(starts, end, "left").tolist(),
-        "label": [str(record.labels[best]) for best in probs.argmax(axis=1).tolist()],
+        "label": [str(record.labels[best]) for best in classes.tolist()],
         "polarity": _rounded(probs @ record.polarity),
-        "confidence": _rounded(probs.max(axis=1)),
+        "confidence": _rounded(confidences(probs, classes, unknown)),
         "probs": _rounded(probs),
     }
     found = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -18,7 +18,7 @@ from treesent.errors import TreesentError
 from treesent.trees.arrays import run_offsets
 from treesent.trees.constituency import from_constituents
 from treesent.trees.structure import Structure
-from treesent.types import Int64
+from treesent.types import Bool, Int64
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"\([ \t\r\n]*[^ \t\r\n()]*|\)|[^ \t\r\n()]+")
 
 
-def from_spans(spans: Sequence[Span]) -> Structure:
-    """Binarise the constituents inside sentences, or parts of them; white space is no word.
+def from_spans(spans: Sequence[Span], blank: Sequence[Bool] | None = None) -> Structure:
+    """Binarise the constituents inside sentences, or parts of them.
 
     :param spans: spans of Docs that benepar parsed, each with at least one word.
+    :param blank: whether each token of each span is no word; white space by default.
     :raises TreesentError: if a Doc carries no constituents or they do not fit, or a span has no word.
     """
-    found = [constituents(span) for span in spans]
+    blanks: Sequence[Bool | None] = blank or [None] * len(spans)
+    found = [constituents(span, its) for span, its in zip(spans, blanks, strict=True)]
     lengths = np.array([part.n_words for part in found], np.int64)
     if len(lengths) and lengths.min() < 1:
         empty = spans[int(lengths.argmin())]
@@ -73,15 +75,17 @@ class Constituents:
     n_words: int
 
 
-def constituents(span: Span) -> Constituents:
+def constituents(span: Span, blank: Bool | None = None) -> Constituents:
     """Give the constituents inside a span.
 
     :param span: a span of a Doc that benepar parsed.
+    :param blank: whether each of its tokens is no word; white space by default.
     :raises TreesentError: if the Doc carries none, or they do not fit its tokens.
     """
     from spacy.attrs import IS_SPACE
 
-    rank = run_offsets(span.doc.to_array(IS_SPACE)[span.start : span.end] == 0)
+    space = span.doc.to_array(IS_SPACE)[span.start : span.end] != 0
+    rank = run_offsets(~(space if blank is None else blank))
     n_words = int(rank[-1])
     data = _data(span.doc)
     if data is not None:
@@ -97,12 +101,14 @@ def constituents(span: Span) -> Constituents:
         start = rank[[part.start - span.start for part in parts]]
         return Constituents(start, rank[[part.end - span.start for part in parts]], n_words)
     pairs = np.array(list(_bracketed(span._.parse_string)), np.int64).reshape(-1, 2)
-    if pairs.max(initial=0) != n_words:
+    place = np.flatnonzero(~space)
+    if pairs.max(initial=0) != len(place):
         raise TreesentError(
-            f"{pairs.max(initial=0)} words in the parse string of {span.text[:40]!r}, which has {n_words}: "
+            f"{pairs.max(initial=0)} words in the parse string of {span.text[:40]!r}, which has {len(place)}: "
             "parse the Doc again, after the tokenizer"
         )
-    return Constituents(pairs[:, 0], pairs[:, 1], n_words)
+    start, end = rank[place[pairs[:, 0]]], rank[place[pairs[:, 1] - 1] + 1]
+    return Constituents(start[start < end], end[start < end], n_words)
 
 
 def _data(doc: Doc) -> Any:

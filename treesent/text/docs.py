@@ -1,6 +1,6 @@
-"""Docs as arrays: the words of all sentences of a batch, and their rows in the table of vectors.
+"""Docs as arrays: their tokens, and the words of all sentences of a batch.
 
-White space is no word: a token of spaces or line breaks belongs to a sentence but to no tree.
+A blank token (white space, a tag of HTML, a joiner of emoji) belongs to a sentence but is not a word of its tree.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from treesent.types import Bool, Float32, Int64, UInt64
-from treesent.vectors.table import Lookup, VectorTable
+from treesent.types import Bool, Int64, UInt64
 
 if TYPE_CHECKING:
     from spacy.strings import StringStore
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 Splitter = Callable[["Tokens"], Bool]
 
 _ATTRIBUTES = ("ORTH", "LOWER", "LENGTH", "SPACY", "SENT_START", "IS_SPACE", "HEAD")
-# Words outside the table whose vectors are kept from batch to batch.
-_REMEMBERED = 1 << 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,11 +25,13 @@ class Tokens:
     """The tokens of many Docs, Doc after Doc.
 
     :param orth: spaCy's hash of the text. *Shape:* ``(n_tokens,)``, as the others.
-    :param lower: spaCy's hash of the text in lower case.
+    :param word: spaCy's hash of what the token is looked up as, which is its text at first.
+    :param lower: spaCy's hash of ``word`` in lower case.
     :param begin: first character, counted within the Doc.
     :param end: the character after the last.
     :param head: the token's head, counted over all Docs; itself where it has none.
-    :param is_space: whether it is white space.
+    :param blank: whether it is no word: white space, at first.
+    :param says: whether it can hold an opinion; at first, whatever is not blank.
     :param spaced: whether a space follows.
     :param doc: the Doc it is of.
     :param starts: whether a sentence starts here; Docs without boundaries have None of their own yet.
@@ -42,11 +41,13 @@ class Tokens:
     """
 
     orth: UInt64
+    word: UInt64
     lower: UInt64
     begin: Int64
     end: Int64
     head: Int64
-    is_space: Bool
+    blank: Bool
+    says: Bool
     spaced: Bool
     doc: Int64
     starts: Bool
@@ -65,7 +66,7 @@ class Tokens:
 
         ids = [IDS[name] for name in _ATTRIBUTES]
         columns = np.concatenate([doc.to_array(ids) for doc in docs]).T
-        orth, lower, length, spaced, sent_start, is_space, head = columns
+        orth, lower, length, spaced, sent_start, blank, head = columns
         offsets = np.zeros(len(docs) + 1, np.int64)
         np.cumsum([len(doc) for doc in docs], out=offsets[1:])
         doc = np.repeat(np.arange(len(docs)), np.diff(offsets))
@@ -82,13 +83,16 @@ class Tokens:
         marked |= np.diff(offsets) <= 1
         starts = (sent_start == 1) & marked[doc]
         starts[first] = True
+        orth = np.ascontiguousarray(orth)
         return cls(
-            np.ascontiguousarray(orth),
+            orth,
+            orth,
             np.ascontiguousarray(lower),
             begin,
             begin + length.astype(np.int64),
             np.arange(len(doc)) + head.astype(np.int64),
-            is_space != 0,
+            blank != 0,
+            blank == 0,
             spaced != 0,
             doc,
             starts,
@@ -107,6 +111,8 @@ class Sentences:
     :param offsets: the sentence at which each Doc begins, and their number. *Shape:* ``(n_docs + 1,)``.
     :param begin: the first token of each sentence, counted over all Docs. *Shape:* ``(n_trees,)``.
     :param end: the token after its last. *Shape:* ``(n_trees,)``.
+    :param silent: whether it holds no opinion, because it consists of links, names, numbers and marks alone.
+        *Shape:* ``(n_trees,)``.
     """
 
     token: Int64
@@ -114,6 +120,7 @@ class Sentences:
     offsets: Int64
     begin: Int64
     end: Int64
+    silent: Bool
 
     @classmethod
     def of(cls, tokens: Tokens, starts: Bool) -> "Sentences":
@@ -121,7 +128,7 @@ class Sentences:
 
         :param starts: whether a sentence starts at each token. *Shape:* ``(n_tokens,)``.
         """
-        token = np.flatnonzero(~tokens.is_space)
+        token = np.flatnonzero(~tokens.blank)
         sentence = np.cumsum(starts)[token] - 1
         bounds = np.append(np.flatnonzero(starts), len(starts))
         begins = np.flatnonzero(np.diff(sentence, prepend=-1))
@@ -129,56 +136,16 @@ class Sentences:
         per_doc = np.bincount(tokens.doc[token[begins]], minlength=len(tokens.offsets) - 1)
         kept = sentence[begins]
         offsets = np.concatenate([[0], np.cumsum(per_doc)])
-        return cls(token, lengths, offsets, bounds[kept], bounds[kept + 1])
+        says = np.logical_or.reduceat(tokens.says[token], begins) if len(begins) else np.zeros(0, bool)
+        return cls(token, lengths, offsets, bounds[kept], bounds[kept + 1], ~says)
 
+    def words(self, tokens: Tokens, as_written: bool = False) -> list[str]:
+        """Give what each word is looked up as.
 
-class RowFinder:
-    """Finds the rows of tokens by spaCy's hashes, so that the text of a known word is never looked at."""
-
-    def __init__(self, table: VectorTable) -> None:
-        """Hash the table's words.
-
-        :param table: lower-cased or not.
+        :param tokens: those that were cut.
+        :param as_written: give the text of the tokens instead.
         """
-        from spacy.strings import get_string_id
-
-        self.table = table
-        self.cased = any(word != word.lower() for word in table.words)
-        keys = np.fromiter(map(get_string_id, table.words), np.uint64, len(table))
-        self._order = np.argsort(keys)
-        self._keys = keys[self._order]
-        self._rest: dict[int, int | Float32] = {}
-
-    def find(self, tokens: Tokens, token: Int64) -> Lookup:
-        """The rows of some tokens; each distinct unknown word is given one vector of its own.
-
-        :param token: which tokens. *Shape:* ``(n_words,)``.
-        """
-        keys = (tokens.orth if self.cased else tokens.lower)[token]
-        distinct, inverse = np.unique(keys, return_inverse=True)
-        place = np.searchsorted(self._keys, distinct)
-        place[place == len(self._keys)] = 0
-        rows = self._order[place]
-        missing = np.flatnonzero(self._keys[place] != distinct)
-        found = self._guess(distinct[missing].tolist(), tokens.strings)
-        extra: list[Float32] = []
-        unknown = np.zeros(len(distinct), bool)
-        for at, what in zip(missing.tolist(), found, strict=True):
-            unknown[at] = not isinstance(what, int)
-            rows[at] = what if isinstance(what, int) else len(self.table) + len(extra)
-            if not isinstance(what, int):
-                extra.append(what)
-        vectors = np.stack(extra) if extra else np.zeros((0, self.table.width), np.float32)
-        return Lookup(rows[inverse], vectors, unknown[inverse])
-
-    def _guess(self, keys: list[int], strings: "StringStore") -> list[int | Float32]:
-        """A row for a word that the table knows in another form, a vector for one that it does not."""
-        known = self._rest
-        fresh = [key for key in keys if key not in known]
-        if fresh:
-            if len(known) + len(fresh) > _REMEMBERED:
-                known = self._rest = {key: known[key] for key in keys if key in known}
-            looked = self.table.lookup([strings[key] for key in fresh])
-            for key, row in zip(fresh, looked.rows.tolist(), strict=True):
-                known[key] = row if row < len(self.table) else looked.extra[row - len(self.table)].copy()
-        return [known[key] for key in keys]
+        keys = tokens.orth if as_written else tokens.word
+        distinct, inverse = np.unique(keys[self.token], return_inverse=True)
+        strings = [tokens.strings[key] for key in distinct.tolist()]
+        return [strings[place] for place in inverse.tolist()]

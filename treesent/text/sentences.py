@@ -197,7 +197,7 @@ class _Texts:
         return after if self._ends(place, after, begin, end, quoted, pictured) else -1
 
     def _word(self, place: int, end: int) -> int:
-        while place < end and self.tokens.is_space[place]:
+        while place < end and self.tokens.blank[place]:
             place += 1
         return place if place < end else -1
 
@@ -218,7 +218,7 @@ class _Texts:
 
     def _gap(self, place: int) -> bool:
         """Whether a token is white space without a line break."""
-        return bool(self.tokens.is_space[place]) and not self.flags[place] & (BREAK | BLANK)
+        return bool(self.tokens.blank[place]) and not self.flags[place] & (BREAK | BLANK)
 
     def _after_space(self, place: int, after: int, begin: int, end: int) -> int:
         """A mark, then a line break: only an abbreviation goes on after it."""

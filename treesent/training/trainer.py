@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from treesent.data.batches import prefetch
@@ -316,7 +317,10 @@ class Trainer:
             name = f"optimizer{i}"
             restore_optimizer(optimizer, checkpoint.part(f"{name}."), checkpoint.values[name])
         self.scaler.load_state_dict(checkpoint.values["scaler"])
-        self.progress = Progress(**checkpoint.values["progress"])
+        self.progress = TypeAdapter(Progress).validate_python(checkpoint.values["progress"], strict=True)
+        shapes = {name: weight.shape for name, weight in self.model.state_dict().items()}
+        if self.progress.best_epoch and {name: t.shape for name, t in self.best.items()} != shapes:
+            raise ModelError("the best weights in the checkpoint are not this network's")
         self.saved = self.progress.step
 
 

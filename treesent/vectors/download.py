@@ -71,7 +71,7 @@ def read_sources(path: str | Path | None = None) -> dict[str, Source]:
     path = Path(path) if path is not None else embeddings_path("sources.toml")
     try:
         entries = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise VectorsError(f"{path} cannot be read: {error}") from error
     known = {field.name for field in fields(Source)}
     sources = {}

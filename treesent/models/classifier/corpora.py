@@ -15,8 +15,8 @@ from treesent.data.labelled import LabelledRows, name_classes, read_labelled_row
 from treesent.data.sst import read_trees_of
 from treesent.data.texts import is_labelled
 from treesent.errors import DataError, RecipeError
-from treesent.text.docs import Sentences, Tokens
-from treesent.text.sentences import SentenceSplitter
+from treesent.text.docs import Sentences
+from treesent.text.reading import DocReader
 from treesent.training.recipe import Recipe
 from treesent.training.sections import CorporaConfig, LabelsConfig
 from treesent.trees.structure import Structure
@@ -147,16 +147,14 @@ def text_corpus(texts: Sequence[str], labels: Sequence[int], lang: str = "en") -
     import spacy
 
     nlp = spacy.blank(lang)
-    split = SentenceSplitter()
+    reader = DocReader()
     words: list[str] = []
     lengths: list[Int64] = []
     counts: list[Int64] = []
     for batch in _batches(texts, 256):
-        tokens = Tokens.of([nlp.make_doc(text) for text in batch])
-        sentences = Sentences.of(tokens, split(tokens) if tokens.open.any() else tokens.starts)
-        distinct, inverse = np.unique(tokens.orth[sentences.token], return_inverse=True)
-        strings = [tokens.strings[key] for key in distinct.tolist()]
-        words += [strings[place] for place in inverse.tolist()]
+        tokens, starts = reader([nlp.make_doc(text) for text in batch])
+        sentences = Sentences.of(tokens, starts)
+        words += sentences.words(tokens)
         lengths.append(sentences.lengths)
         counts.append(np.diff(sentences.offsets))
     structure = Structure.right_branching(np.concatenate(lengths))

@@ -10,6 +10,7 @@ from treesent.data.batches import Corpus, EncodedCorpus, in_order
 from treesent.metrics.accuracy import TreeScores, score, score_trees
 from treesent.metrics.aggregation import Aggregate, document_probs
 from treesent.nn.batch import ForestBatch
+from treesent.text.rows import lookup
 from treesent.types import Float32
 from treesent.vectors.table import VectorTable
 
@@ -39,7 +40,7 @@ def encode(table: VectorTable, corpus: Corpus) -> tuple[EncodedCorpus, Float32]:
     :returns: the corpus with rows for words, and the vectors of unknown words, to which rows from the
         table's end on point. *Shape:* ``(n_extra, width)``.
     """
-    found = table.lookup(corpus.words)
+    found = lookup(table, corpus.words)
     return EncodedCorpus(corpus.structure, found.rows, corpus.label, corpus.documents), found.extra
 
 
