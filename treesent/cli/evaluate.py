@@ -40,6 +40,10 @@ def evaluate(
         typer.Option(help="Of bracketed trees: score their words with trees from elsewhere, roots only."),
     ] = Source.gold,
     quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
+    cases: Annotated[
+        bool,
+        typer.Option("--cases", help="DATA has the columns kind, text and expected; print what is right by kind."),
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Trees or texts scored together.")] = 256,
     threads: Threads = 1,
     device: Device = "auto",
@@ -55,6 +59,9 @@ def evaluate(
     """
     from treesent.pipeline.evaluation import evaluate_file
 
+    if cases:
+        _print_cases(model, data, threads, device, as_json)
+        return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         report = evaluate_file(
@@ -77,6 +84,24 @@ def evaluate(
     if report.n_empty:
         typer.echo(f"{report.n_empty} rows without text left out")
     typer.echo("\nroots: label by row, prediction by column\n" + confusion_table(report.root, report.labels))
+
+
+def _print_cases(model: str, data: str, threads: int, device: str, as_json: bool) -> None:
+    from treesent.pipeline.cases import read_cases, try_cases
+
+    tried = try_cases(open_pipeline(model, threads, device), read_cases(data))
+    kinds = {case.kind: [right for other, _, right in tried if other.kind == case.kind] for case, *_ in tried}
+    if as_json:
+        counts = {kind: {"right": sum(right), "n": len(right)} for kind, right in kinds.items()}
+        typer.echo(json.dumps({"right": sum(right for *_, right in tried), "n": len(tried), "kinds": counts}))
+        return
+    for kind, right in kinds.items():
+        typer.echo(f"{sum(right):>4} of {len(right):<4} {kind}")
+    typer.echo(f"{sum(right for *_, right in tried):>4} of {len(tried):<4} in all\n\nNot as expected:")
+    for case, found, right in tried:
+        if not right:
+            said = "no words" if found is None else f"{found.label} {found.polarity or 0:+.2f}"
+            typer.echo(f"  {case.expected:<8}{said:<22}{case.text}")
 
 
 def table(scores: "dict[str, Scores]") -> str:
