@@ -47,7 +47,8 @@ class Guard:
         :param seconds: the limit of one input.
         """
         self.folder, self.seconds, self.seen, self.active = f"{folder.resolve()}{os.sep}", seconds, "", False
-        self.packages, self.learning = set(sys.stdlib_module_names), True
+        # pyarrow looks for pytz at the first column with a time zone.
+        self.packages, self.learning = {*sys.stdlib_module_names, "pytz"}, True
         sys.addaudithook(self._audit)
         signal.signal(signal.SIGALRM, self._late)
 

@@ -44,7 +44,10 @@ def test_a_text_without_words_is_neutral():
 
 
 def test_cases_are_read_and_tried(tmp_path):
-    rows = [{"kind": "a", "text": "A terrible movie!", "expected": "neu"}, {"kind": "b", "text": " ", "expected": "neu"}]
+    rows = [
+        {"kind": "a", "text": "A terrible movie!", "expected": "neu"},
+        {"kind": "b", "text": " ", "expected": "neu"},
+    ]
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     nlp = toy_nlp()
     tried = try_cases(nlp, read_cases(tmp_path / "c.jsonl"))

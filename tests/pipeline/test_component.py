@@ -17,11 +17,13 @@ import treesent
 from tests.parses import dependencies
 from tests.toy_pipeline import BLOCK, TEXT, WORDS, toy_model, toy_nlp, toy_table
 from treesent.errors import DataError, ModelError, TreesentError, VectorsError
-from treesent.models.classifier.folder import load_model, save_model
+from treesent.models.classifier.folder import FIVE, load_model, save_model
 from treesent.models.classifier.writer import write_pipeline
-from treesent.pipeline import gold
+from treesent.pipeline import gold, scorer
+from treesent.pipeline.example_labels import cats_label
 from treesent.pipeline.record import read
 from treesent.trees.brackets import parse_tree
+from treesent.trees.label_sets import members
 
 TEXTS = [
     TEXT,
@@ -198,7 +200,7 @@ def test_the_gradient_is_that_of_the_loss(nlp):
 
 def test_examples_give_the_network_their_trees(nlp):
     component = nlp.get_pipe("treesent")
-    batch = gold.batch(component.predictor, examples(nlp, GOOD, BAD))
+    batch = gold.batch(component.predictor, examples(nlp, GOOD, BAD)).forest
     label = batch.label[batch.order].tolist()
     assert label == [2, 4, 2, 2, 4, 2, 1, 0, 2, 0, 0, 0]
 
@@ -208,7 +210,7 @@ def test_examples_with_half_a_tree_are_laid_on_the_pipelines(nlp):
     (example,) = examples(nlp, BAD)
     spans = [s for s in example.reference.spans["sentiment"] if len(s) != 2]
     example.reference.spans["sentiment"] = spans
-    batch = gold.batch(component.predictor, [example])
+    batch = gold.batch(component.predictor, [example]).forest
     label = batch.label[batch.order].tolist()
     assert len(label) == 7
     assert label[-1] == 0
@@ -220,9 +222,93 @@ def test_cats_label_the_root(nlp):
     example = Example.from_dict(
         nlp.make_doc("a great movie"), {"cats": {"very positive": 1.0, "neutral": 0.0}}
     )
-    batch = gold.batch(nlp.get_pipe("treesent").predictor, [example])
+    batch = gold.batch(nlp.get_pipe("treesent").predictor, [example]).forest
     assert batch.label[batch.roots].tolist() == [4]
     assert (batch.label >= 0).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("cats", "expected"),
+    [
+        ({"POSITIVE": 1.0, "NEGATIVE": 0.0}, {3, 4}),
+        ({"POSITIVE": 0.0, "NEGATIVE": 1.0}, {0, 1}),
+        ({"pos": 1, "neu": 0, "neg": 0}, {3, 4}),
+        ({"LABEL_0": 0.0, "LABEL_1": 1.0}, {3, 4}),
+        ({"0": 1.0, "1": 0.0}, {0, 1}),
+        ({"Very Positive": 1.0, "neutral": 0.0}, {4}),
+        ({"very_negative": 1.0}, {0}),
+        ({"positive": 0.0}, None),
+        ({"positive": 1.0, "very positive": 1.0}, {3, 4}),
+        ({"sports": 1.0}, None),
+        ({}, None),
+    ],
+)
+def test_categories_as_people_name_them(cats, expected):
+    found = cats_label(cats, FIVE)
+    named = set() if found is None else set(np.flatnonzero(members(np.array([found]), 5)[0]).tolist())
+    assert named == (expected or set())
+
+
+def test_a_doc_of_several_sentences_learns_from_its_categories():
+    nlp = toy_nlp()
+    component = nlp.get_pipe("treesent")
+    data = [
+        Example.from_dict(
+            nlp.make_doc(text), {"cats": {"positive": float(good), "negative": float(not good)}}
+        )
+        for text, good in [("A great movie. Really great!", True), ("A bad movie. Very bad!", False)]
+    ]
+    figures = scorer.score([Example(nlp(example.reference.text), example.reference) for example in data])
+    optimizer = nlp.resume_training()
+    first = nlp.update(data, sgd=optimizer)["treesent"]
+    for _ in range(100):
+        last = nlp.update(data, sgd=optimizer)["treesent"]
+    assert last < 0.2 * first
+    for example in data:
+        good, bad = nlp(example.reference.text)._.sentiment.probs[[[3, 4], [0, 1]]].sum(1)
+        assert (good > bad) == (example.reference.cats["positive"] == 1)
+    after = scorer.score([Example(nlp(example.reference.text), example.reference) for example in data])
+    assert after["sentiment_root_acc"] == after["sentiment_root_acc_2"] == after["cats_score"] == 1.0
+    assert figures["cats_score_desc"] == "sentiment, accuracy"
+    assert component.labels == FIVE
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "words", "last", "product"])
+def test_the_gradient_of_a_doc_of_several_sentences_is_its_slope(aggregate):
+    nlp = toy_nlp(aggregate=aggregate)
+    predictor = nlp.get_pipe("treesent").predictor
+    cats = {"positive": 1.0, "negative": 0.0}
+    batch = gold.batch(
+        predictor, [Example.from_dict(nlp.make_doc("A movie. A great bad movie!"), {"cats": cats})]
+    )
+    logits = np.random.default_rng(0).standard_normal((batch.forest.n_nodes, 5)).astype(np.float32)
+    gradient = gold.cross_entropy(logits, batch, aggregate)[1]
+    for node in batch.forest.roots.tolist():
+        for label in range(5):
+            moved = logits.copy()
+            moved[node, label] += 1e-2
+            up = gold.cross_entropy(moved, batch, aggregate)[0]
+            moved[node, label] -= 2e-2
+            down = gold.cross_entropy(moved, batch, aggregate)[0]
+            assert (up - down) / 2e-2 == pytest.approx(gradient[node, label], abs=2e-3)
+    assert np.abs(gradient).sum() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("annotations", "message"),
+    [
+        ({"cats": {"sports": 1.0, "news": 0.0}}, r"categories \['sports'\].*expected \['very negative'"),
+        ({"spans": {"sc": [(0, 7, "positive")]}}, r"doc.spans\['sc'\].*put them there"),
+    ],
+)
+def test_labels_that_teach_nothing_are_refused(nlp, annotations, message):
+    with pytest.raises(DataError, match=message):
+        nlp.update([Example.from_dict(nlp.make_doc("a great movie"), annotations)])
+
+
+def test_examples_of_other_components_are_let_through(nlp):
+    doc = nlp.make_doc("a great movie")
+    assert nlp.update([Example.from_dict(doc, {"entities": [(2, 7, "ORG")]})]) == {"treesent": 0.0}
 
 
 def test_other_tokens_than_the_references(nlp):
@@ -230,7 +316,7 @@ def test_other_tokens_than_the_references(nlp):
     example = Example(
         Doc(nlp.vocab, words=["a", "great", "movie", "!"], spaces=[True, True, False, False]), reference
     )
-    batch = gold.batch(nlp.get_pipe("treesent").predictor, [example])
+    batch = gold.batch(nlp.get_pipe("treesent").predictor, [example]).forest
     assert batch.label[batch.roots].tolist() == [4]
 
 
@@ -245,12 +331,14 @@ def test_scores(nlp):
     data = examples(nlp, GOOD, BAD)
     for example in data:
         nlp.get_pipe("treesent")(example.predicted)
-    figures = gold.score(data)
+    figures = scorer.score(data)
     tree = data[0].predicted[:]._.tree
     right = [tree.label == "very positive", data[1].predicted[:]._.tree.label == "very negative"]
     assert figures["sentiment_root_acc"] == pytest.approx(np.mean(right))
     assert 0 <= figures["sentiment_node_acc"] <= 1
-    assert gold.score([Example(d, d) for d in [nlp("a movie")]]) == dict.fromkeys(figures)
+    assert set(scorer.score([Example(d, d) for d in [nlp("a movie")]]).values()) == {None}
+    assert figures["cats_score"] == figures["sentiment_root_acc"]
+    assert 0 <= figures["spans_sentiment_r"] <= figures["spans_sentiment_p"] <= 1
 
 
 def test_classes_that_nothing_orders_are_refused(nlp):

@@ -1,5 +1,7 @@
 """Evaluation of a pipeline: the source of trees is an argument, and the pipeline stays as it is."""
 
+import json
+
 import numpy as np
 import pytest
 import spacy
@@ -64,3 +66,29 @@ def test_components_are_found_under_any_name_and_disabled_ones_are_not():
     assert component_of(nlp) is nlp.get_pipe("first")
     with nlp.select_pipes(disable=["first"]):
         assert component_of(nlp) is nlp.get_pipe("second")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([0, 1, 1, 0], ("negative", "positive")),
+        (["NEG", "POS", "pos", "neg"], ("negative", "positive")),
+        (["negative", "neutral", "positive", "negative"], ("negative", "neutral", "positive")),
+    ],
+)
+def test_labels_that_state_the_side_alone_are_compared_by_side(tmp_path, labels, names):
+    nlp = toy_nlp()
+    texts = ["A great movie.", "A bad movie. Very bad!", "A movie", "Great"]
+    rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.warns(UserWarning, match="labels are"):
+        found = evaluate_file(nlp, tmp_path / "a.jsonl")
+    probs = np.stack([nlp(text)._.sentiment.probs for text in texts])
+    parts = [probs[:, :2].sum(1), probs[:, 2], probs[:, 3:].sum(1)]
+    summed = np.stack(parts if len(names) == 3 else parts[::2], 1)
+    meaning = {0: "negative", 1: "positive", "neg": "negative", "pos": "positive"}
+    plain = [label.lower() if isinstance(label, str) else label for label in labels]
+    gold = [names.index(meaning.get(label, label)) for label in plain]
+    assert found.labels == names
+    assert found.root.n == 4
+    assert found.root.accuracy == pytest.approx(100 * np.mean(summed.argmax(1) == gold))

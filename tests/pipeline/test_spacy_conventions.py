@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -341,3 +342,21 @@ def test_an_unknown_key_of_the_model_is_refused():
 
     with pytest.raises(ConfigValidationError, match="hiden"):
         spacy.blank("en").add_pipe("treesent", config={"model": {**BLOCK, "hiden": 3}})
+
+
+def test_a_pipeline_of_another_language_is_told_once():
+    with pytest.warns(UserWarning, match=r"language 'en', and the pipeline's is 'de'") as caught:
+        spacy.blank("de").add_pipe("treesent")
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        spacy.blank("en").add_pipe("treesent")
+        spacy.blank("xx").add_pipe("treesent")
+
+
+def test_a_text_of_unknown_words_is_not_sure_of_itself():
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("treesent")
+    found = nlp("这部电影非常好看")._.sentiment
+    assert found.unknown == 1
+    assert found.confidence == pytest.approx(0.2, abs=1e-6)

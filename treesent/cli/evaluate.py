@@ -42,7 +42,9 @@ def evaluate(
     quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
     cases: Annotated[
         bool,
-        typer.Option("--cases", help="DATA has the columns kind, text and expected; print what is right by kind."),
+        typer.Option(
+            "--cases", help="DATA has the columns kind, text and expected; print what is right by kind."
+        ),
     ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Trees or texts scored together.")] = 256,
     threads: Threads = 1,
@@ -90,13 +92,13 @@ def _print_cases(model: str, data: str, threads: int, device: str, as_json: bool
     from treesent.pipeline.cases import read_cases, try_cases
 
     tried = try_cases(open_pipeline(model, threads, device), read_cases(data))
-    kinds = {case.kind: [right for other, _, right in tried if other.kind == case.kind] for case, *_ in tried}
+    kinds = {case.kind: [its for other, _, its in tried if other.kind == case.kind] for case, *_ in tried}
     if as_json:
         counts = {kind: {"right": sum(right), "n": len(right)} for kind, right in kinds.items()}
         typer.echo(json.dumps({"right": sum(right for *_, right in tried), "n": len(tried), "kinds": counts}))
         return
-    for kind, right in kinds.items():
-        typer.echo(f"{sum(right):>4} of {len(right):<4} {kind}")
+    for kind, its in kinds.items():
+        typer.echo(f"{sum(its):>4} of {len(its):<4} {kind}")
     typer.echo(f"{sum(right for *_, right in tried):>4} of {len(tried):<4} in all\n\nNot as expected:")
     for case, found, right in tried:
         if not right:

@@ -2,11 +2,14 @@
 
 import difflib
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from treesent.data.label_names import LabelNames
+from treesent.data.row_rules import RowRules
 from treesent.data.tables import read_rows, require_columns
 from treesent.data.texts import is_dataset, open_dataset
 from treesent.errors import DataError
@@ -39,19 +42,27 @@ class LabelledRows:
     """The classes that a dataset itself names, in order; its labels are numbers of these."""
 
     def numbers(self, names: Sequence[str], n_classes: int | None = None) -> list[int]:
-        """Give the class of each text.
+        """Give the class of each text, or the set of classes that its label states.
 
         :param names: names of the classes, in order; compared without regard to case.
         :param n_classes: number of classes where they have no names.
         :raises DataError: a label that is none of the classes; place and value are named.
         """
         n_classes = len(names) if n_classes is None else n_classes
-        known = {name.casefold(): i for i, name in enumerate(names)}
+        values = [
+            self.names[value]
+            if self.names and isinstance(value, int) and 0 <= value < len(self.names)
+            else value
+            for value in self.values
+        ]
+        reader = LabelNames(
+            names, n_classes, {value for value in values if isinstance(value, str | int | float)}
+        )
+        if reader.note:
+            warnings.warn(f"{self.name}: {reader.note}", stacklevel=2)
         labels: list[int] = []
-        for value, place in zip(self.values, self.places, strict=True):
-            if self.names and isinstance(value, int) and 0 <= value < len(self.names):
-                value = self.names[value]
-            label = label_number(value, known, n_classes)
+        for value, place in zip(values, self.places, strict=True):
+            label = reader.read(value)
             if label is None:
                 raise DataError(
                     f"{self.name}: {place}: {self.label_column!r} is {value!r}; "
@@ -86,7 +97,12 @@ def read_labelled(
 
 
 def read_labelled_rows(
-    path: str | Path, text_column: str = "text", label_column: str = "label", *, quoted_tsv: bool = False
+    path: str | Path,
+    text_column: str = "text",
+    label_column: str = "label",
+    *,
+    quoted_tsv: bool = False,
+    rules: RowRules | None = None,
 ) -> LabelledRows:
     """Read texts and labels from a table or a dataset, whatever the classes are.
 
@@ -95,13 +111,15 @@ def read_labelled_rows(
     :param text_column: the column of the texts; rows whose text is blank are left out and counted.
     :param label_column: the column of the labels.
     :param quoted_tsv: read ``"`` in tsv as csv does; by default quotes in tsv are literal.
+    :param rules: which rows of a table are read, and how fine their labels are.
     :raises DataError: a row that cannot be read; file and row are named.
     """
+    rules = rules or RowRules()
     names: tuple[str, ...] = ()
     if is_dataset(path):
         names, source = _dataset_rows(str(path), text_column, label_column)
     else:
-        source = _table_rows(path, text_column, label_column, quoted_tsv)
+        source = rules.sample(_table_rows(path, text_column, label_column, quoted_tsv, rules))
     texts: list[str] = []
     values: list[Any] = []
     places: list[str] = []
@@ -117,14 +135,17 @@ def read_labelled_rows(
 
 
 def _table_rows(
-    path: str | Path, text_column: str, label_column: str, quoted_tsv: bool
+    path: str | Path, text_column: str, label_column: str, quoted_tsv: bool, rules: RowRules
 ) -> Iterator[tuple[str, Any, Any]]:
     need = (text_column, label_column)
-    for row in read_rows(path, need=need, quoted_tsv=quoted_tsv, convert=need):
+    wanted = (*need, *rules.columns)
+    for row in read_rows(path, need=need, quoted_tsv=quoted_tsv, convert=wanted):
         place = f"row {row.number} (line {row.line})"
         if row.fault:
             raise DataError(f"{path}: {place}: {row.fault}")
-        yield place, row.values[text_column], row.values[label_column]
+        label = row.values[label_column]
+        if rules.keeps(row.values, label):
+            yield place, row.values[text_column], rules.label(row.values, label, f"{path}: {place}")
 
 
 def _dataset_rows(
@@ -206,18 +227,7 @@ def label_number(value: Any, known: dict[str, int], n_classes: int) -> int | Non
     :param known: the names in lower case, with their numbers.
     :param n_classes: numbers run from 0 below this.
     """
-    name = _name(value)
-    if name is not None and name.casefold() in known:
-        return known[name.casefold()]
-    if name is None or isinstance(value, bool) or (all(map(_NUMBER.fullmatch, known)) and known):
-        return None
-    try:
-        number = int(value)
-        if float(value) != number:
-            return None
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if 0 <= number < n_classes else None
+    return LabelNames(list(known), n_classes, ()).read(value)
 
 
 def expected_labels(value: Any, names: Sequence[str], n_classes: int) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treesent.errors import TreesentError
+from treesent.trees.label_sets import MOST_CLASSES, members
 from treesent.types import Float32, Float64, Int64
 
 
@@ -82,20 +83,26 @@ def score(probs: Float32, labels: npt.NDArray[np.integer[Any]], polarity: Sequen
     polarity; the probability of neutral classes plays no part (Socher et al. 2013, section 5).
 
     :param probs: *Shape:* ``(n_nodes, n_classes)``; need not sum to one.
-    :param labels: classes; nodes of a negative label are left out. *Shape:* ``(n_nodes,)``.
+    :param labels: classes; nodes of a negative label are left out. A set of classes (see
+        :mod:`treesent.trees.label_sets`) counts for binary accuracy alone, where all its classes are of one side.
+        *Shape:* ``(n_nodes,)``.
     :param polarity: a number for each class, or None if classes have none.
     :raises TreesentError: a label that is no class.
     """
     n_classes = probs.shape[1]
-    kept = labels >= 0
-    probs, gold = probs[kept], np.asarray(labels[kept], np.int64)
-    if gold.size and gold.max() >= n_classes:
-        message = f"the label {gold.max()} is none of the model's {n_classes} classes (0 to {n_classes - 1})"
+    every = labels.astype(np.int64)
+    sets = every[every >= n_classes] - n_classes
+    # A set has two members at least.
+    wrong = sets[((sets & (sets - 1)) == 0) | (sets >> min(n_classes, MOST_CLASSES) > 0)]
+    if wrong.size:
+        message = f"the label {wrong.max() + n_classes} is none of the model's {n_classes} classes (0 to {n_classes - 1})"
         raise TreesentError(message)
+    binary = None if polarity is None else _binary(probs, every, np.asarray(polarity, np.float64))
+    kept = (every >= 0) & (every < n_classes)
+    probs, gold = probs[kept], every[kept]
     predicted = probs.argmax(1) if gold.size else gold
     counts = np.bincount(gold * n_classes + predicted, minlength=n_classes * n_classes)
     confusion = counts.reshape(n_classes, n_classes).astype(np.int64)
-    binary = None if polarity is None else _binary(probs, gold, np.asarray(polarity, np.float64))
     accuracy = _percent(float(np.trace(confusion)), gold.size)
     return Scores(gold.size, n_classes, accuracy, binary, _macro_f1(confusion), confusion)
 
@@ -116,10 +123,12 @@ def score_trees(
     return TreeScores(score(probs[roots], labels[roots], polarity), score(probs, labels, polarity))
 
 
-def _binary(probs: Float32, gold: Int64, polarity: Float64) -> float:
-    polar = polarity[gold] != 0
+def _binary(probs: Float32, labels: Int64, polarity: Float64) -> float:
+    named = members(labels, len(polarity))
+    good = named.any(1) & ~named[:, polarity <= 0].any(1)
+    bad = named.any(1) & ~named[:, polarity >= 0].any(1)
     positive = probs[:, polarity > 0].sum(1) > probs[:, polarity < 0].sum(1)
-    right = (positive == (polarity[gold] > 0)) & polar
+    polar, right = good | bad, (positive & good) | (~positive & bad)
     return _percent(float(right.sum()), int(polar.sum()))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from treesent.errors import TreesentError
-from treesent.types import Float32, Int64
+from treesent.types import Bool, Float32, Int64
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,19 +36,27 @@ def check_aggregate(name: str) -> Aggregate:
     )
 
 
-def sentence_weights(offsets: Int64, lengths: Int64, aggregate: Aggregate) -> Float32:
+def sentence_weights(
+    offsets: Int64, lengths: Int64, aggregate: Aggregate, silent: Bool | None = None
+) -> Float32:
     """Weight each sentence in the mean of its document; the weights of a document sum to 1.
 
     :param offsets: the first sentence of each document, and the number of sentences; no document is empty.
         *Shape:* ``(n_documents + 1,)``.
     :param lengths: words of each sentence. *Shape:* ``(n_trees,)``.
     :param aggregate: ``words`` and ``last`` weight accordingly; others weight all sentences equally.
+    :param silent: whether each sentence holds no opinion; such ones weigh nothing beside others.
+        *Shape:* ``(n_trees,)``.
     :returns: *Shape:* ``(n_trees,)``.
     """
     weights = lengths.astype(np.float64) if aggregate == "words" else np.ones(len(lengths))
     if aggregate == "last":
         weights[:] = 0
         weights[offsets[1:] - 1] = 1
+    if silent is not None:
+        rest = np.where(silent, 0, weights)
+        heard = np.add.reduceat(rest, offsets[:-1]) > 0
+        weights = np.where(np.repeat(heard, np.diff(offsets)), rest, weights)
     total = np.add.reduceat(weights, offsets[:-1])
     normalised: Float32 = (weights / np.repeat(total, np.diff(offsets))).astype(np.float32)
     return normalised

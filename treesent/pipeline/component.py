@@ -1,6 +1,8 @@
 """The spaCy component ``treesent``: text goes in, and every phrase comes out with a sentiment."""
 
+import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -28,6 +30,7 @@ from treesent.models.classifier.networks import build_network
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline import gold
 from treesent.pipeline import record as store
+from treesent.pipeline import scorer as scoring
 from treesent.pipeline.architectures import attach, network_model
 from treesent.pipeline.extensions import register_extensions
 from treesent.pipeline.lookup import FACTORY, PRETRAINED
@@ -56,7 +59,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         pretrained: str | Path | None = PRETRAINED,
         trees: str = "auto",
         aggregate: str = "mean",
-        scorer: Callable[..., dict[str, Any]] | None = gold.score,
+        scorer: Callable[..., dict[str, Any]] | None = scoring.score,
     ) -> None:
         """Make the component; weights are read when they are first needed.
 
@@ -79,6 +82,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         self.trees = check_trees(trees)
         self.aggregate = check_aggregate(aggregate)
         self._source = pipeline_path(pretrained) if model is None and pretrained is not None else None
+        if self._source is not None:
+            _warn_of_language(self._source, vocab.lang)
         self.model = network_model({KEY: "treesent.TreeLSTM.v1"}) if model is None else model
         self._untrained = model is not None
         self._predictor: Predictor | None = None
@@ -213,7 +218,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         :returns: the loss and the gradient of ``scores``.
         """
         batch = gold.batch(self.predictor, list(examples))
-        return gold.cross_entropy(scores, batch.label.cpu().numpy())
+        return gold.cross_entropy(scores, batch, self.aggregate)
 
     def update(
         self,
@@ -237,8 +242,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         if not any(len(example.predicted) for example in examples):
             return losses
         batch = gold.batch(self.predictor, examples)
-        scores, backprop = self.model.begin_update(batch)
-        loss, gradient = gold.cross_entropy(scores, batch.label.cpu().numpy())
+        scores, backprop = self.model.begin_update(batch.forest)
+        loss, gradient = gold.cross_entropy(scores, batch, self.aggregate)
         backprop(gradient)
         if sgd is not None:
             self.finish_update(sgd)
@@ -293,6 +298,20 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         return _rebuild, (self.vocab, self.name, settings, self._source, block, files)
 
 
+def _warn_of_language(source: Path, lang: str) -> None:
+    """Say once that a pipeline's language is not the model's: it would score, and mean nothing."""
+    try:
+        own = json.loads((source / "meta.json").read_text("utf-8")).get("lang")
+    except (OSError, ValueError, AttributeError):
+        return
+    if own and lang not in (own, "xx", "mul", ""):
+        warnings.warn(
+            f"the weights of {source.name} are for the language {own!r}, and the pipeline's is {lang!r}: what it "
+            "says will mean little; train a model on texts of that language (treesent train imdb)",
+            stacklevel=4,
+        )
+
+
 def _rebuild(
     vocab: Vocab,
     name: str,
@@ -329,7 +348,7 @@ def _one_thread() -> None:
         "aggregate": "mean",
         "scorer": {"@scorers": "treesent.scorer.v1"},
     },
-    default_score_weights=gold.SCORE_WEIGHTS,
+    default_score_weights=scoring.SCORE_WEIGHTS,
 )
 def make_treesent(
     nlp: Language,
@@ -353,4 +372,4 @@ def make_treesent(
 
 def make_scorer() -> Callable[..., dict[str, Any]]:
     """What ``@scorers = "treesent.scorer.v1"`` stands for."""
-    return gold.score
+    return scoring.score

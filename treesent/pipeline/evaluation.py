@@ -16,9 +16,12 @@ from treesent.data.texts import is_labelled
 from treesent.errors import DataError
 from treesent.metrics.accuracy import Scores, score
 from treesent.models.classifier.evaluation import evaluate_trees
+from treesent.models.classifier.folder import default_labels, default_polarity
 from treesent.pipeline.lookup import component_of, components_of
 from treesent.pipeline.tree_sources import Trees, check_trees
+from treesent.trees.label_sets import members
 from treesent.trees.notation import unescape
+from treesent.types import Float32, Int64
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -109,8 +112,26 @@ def evaluate_table(
     n_empty = table.n_empty + int((~kept).sum())
     if n_empty:
         warnings.warn(f"{path}: {n_empty} rows without text left out", stacklevel=2)
-    root = score(probs[kept], np.array(table.labels)[kept], model.polarity)
-    return Evaluation(root, None, model.labels, n_empty)
+    labels = np.array(table.labels)[kept]
+    if (labels >= len(model.labels)).any():
+        names, probs, labels = by_side(probs[kept], labels, np.array(model.polarity, np.float32))
+        return Evaluation(score(probs, labels, default_polarity(len(names))), None, names, n_empty)
+    return Evaluation(score(probs[kept], labels, model.polarity), None, model.labels, n_empty)
+
+
+def by_side(probs: Float32, labels: Int64, polarity: Float32) -> tuple[tuple[str, ...], Float32, Int64]:
+    """Bring probabilities and labels to the classes of a source that states signs alone.
+
+    :param probs: *Shape:* ``(n, n_classes)``.
+    :param labels: classes, and sets of classes of one side. *Shape:* ``(n,)``.
+    :param polarity: the value of each class. *Shape:* ``(n_classes,)``.
+    :returns: the names of two or three classes, their probabilities and the label of each text.
+    """
+    sides = np.sign(polarity)
+    label = np.array([sides[row].mean() for row in members(labels, len(polarity))])
+    kinds = (-1, 0, 1) if (label == 0).any() else (-1, 1)
+    summed = np.stack([probs[:, sides == side].sum(1) for side in kinds], axis=1)
+    return default_labels(len(kinds)), summed, np.searchsorted(kinds, label)
 
 
 def _evaluate_words(nlp: "Language", corpus: Corpus, trees: str, batch_size: int) -> Evaluation:

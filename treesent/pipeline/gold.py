@@ -1,24 +1,27 @@
-"""Trees and labels that training examples hold, and how well predictions agree with them.
+"""Trees and labels that training examples hold.
 
 A reference Doc holds a tree as spans: ``doc.spans["sentiment"]`` has one span for each labelled constituent,
-whose label is the name of its class. Where the spans of a sentence, with its single words, are those of a
-whole
+whose label is the name of its class. Where the spans of a sentence, with its single words, are those of a whole
 binary tree, that tree is used; else their labels are laid on the constituents of the tree that the pipeline
-makes, and the others count for nothing. Without spans, ``doc.cats`` labels the root of a Doc of one sentence.
+makes, and the others count for nothing. ``doc.cats`` labels the Doc as a whole, whatever its number of sentences;
+see :mod:`treesent.pipeline.example_labels` for the names that are understood.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+import torch
 
+from treesent.data.label_names import tidy
 from treesent.errors import DataError, ModelError
+from treesent.metrics.aggregation import check_aggregate, sentence_weights
 from treesent.models.classifier.folder import FIVE, TWO, check_classes, default_polarity
-from treesent.nn.batch import ForestBatch
+from treesent.models.classifier.node_states import label_losses
+from treesent.models.classifier.texts import TextBatch, Texts, document_log_probs_of
+from treesent.pipeline.example_labels import SPANS, cats_label, check_usable, span_label
 from treesent.pipeline.predict import Predictor
-from treesent.pipeline.record import read
 from treesent.pipeline.tree_sources import Batch, source_of, structure_of
 from treesent.text.docs import Sentences
 from treesent.trees.forest import Forest
@@ -30,13 +33,6 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
     from spacy.training import Example
     from spacy.vocab import Vocab
-
-SPANS = "sentiment"
-SCORE_WEIGHTS = {
-    "sentiment_root_acc": 1.0,
-    "sentiment_root_acc_2": None,
-    "sentiment_node_acc": 0.0,
-}
 
 
 def tree_to_doc(tree: Tree, vocab: "Vocab", labels: Sequence[str] = FIVE) -> "Doc":
@@ -74,8 +70,9 @@ def classes(
         group = example.reference.spans.get(SPANS, ())
         found.update(span.label_ for span in group)
         found.update(example.reference.cats)
+    tidied = {tidy(name) for name in found}
     for known in (TWO, FIVE[1:4], FIVE):
-        if found and found <= set(known):
+        if found and tidied <= set(known):
             return known
     if found and all(name.isdecimal() for name in found):
         return tuple(map(str, range(max(map(int, found)) + 1)))
@@ -99,27 +96,44 @@ class Spans:
     label: Int64
 
 
-def batch(predictor: Predictor, examples: "Sequence[Example]") -> ForestBatch:
+def batch(predictor: Predictor, examples: "Sequence[Example]") -> TextBatch:
     """Examples as the network takes them: the trees and labels of the references over the predicted tokens.
 
     :param predictor: the component's.
     :param examples: at least one of them with tokens.
-    :raises DataError: where a label is none of the component's classes.
+    :raises DataError: labels that are none of the component's classes; found and expected ones are listed.
     """
+    labels = predictor.model.labels
+    check_usable(examples, labels)
     docs = [example.predicted for example in examples]
     read_batch = predictor.read(docs)
-    spans, starts = _spans(examples, read_batch, predictor.model.labels)
+    spans, starts = _spans(examples, read_batch, labels)
     sentences = Sentences.of(read_batch.tokens, starts)
     whole = Batch(docs, read_batch.tokens, starts, sentences, read_batch.lookup)
     structure = _structure(predictor, whole, spans)
     label = _labels(structure, sentences, spans)
-    _label_roots(examples, structure, sentences, label, predictor.model.labels)
-    return predictor.to_device(Forest.build(structure, whole.lookup.rows, label), whole.lookup)
+    target = _label_roots(examples, structure, sentences, label, labels)
+    forest = predictor.to_device(Forest.build(structure, whole.lookup.rows, label), whole.lookup)
+    return TextBatch(forest, _texts(sentences, target, predictor.aggregate, forest.device))
+
+
+def _texts(sentences: Sentences, target: Int64, aggregate: str, device: torch.device) -> Texts | None:
+    """The Docs of several sentences that have a label; None where there are none."""
+    if not (target >= 0).any():
+        return None
+    n_trees = np.diff(sentences.offsets)
+    filled = n_trees > 0
+    offsets = np.concatenate([[0], np.cumsum(n_trees[filled])])
+    weights = sentence_weights(offsets, sentences.lengths, check_aggregate(aggregate), sentences.silent)
+    of_tree = np.repeat(np.arange(int(filled.sum())), n_trees[filled])
+    document, weight, texts = (
+        torch.from_numpy(array).to(device) for array in (of_tree, weights, target[filled])
+    )
+    return Texts(document, weight, texts)
 
 
 def _spans(examples: "Sequence[Example]", read_batch: Batch, labels: tuple[str, ...]) -> tuple[Spans, Bool]:
     """The labelled spans, and where sentences start once the outermost spans are sentences."""
-    number = {name: place for place, name in enumerate(labels)}
     tokens, starts = read_batch.tokens, read_batch.starts.copy()
     word = np.concatenate([[0], np.cumsum(~tokens.blank)])
     found: list[tuple[int, int, int]] = []
@@ -129,10 +143,7 @@ def _spans(examples: "Sequence[Example]", read_batch: Batch, labels: tuple[str, 
             continue
         if [token.orth for token in example.reference] != [token.orth for token in example.predicted]:
             group = example.get_aligned_spans_y2x(group, allow_overlap=True)
-        try:
-            here = [(offset + s.start, offset + s.end, number[s.label_]) for s in group if len(s)]
-        except KeyError as error:
-            raise DataError(f"the label {error} of an example is none of {list(labels)}") from error
+        here = [(offset + s.start, offset + s.end, span_label(s.label_, labels)) for s in group if len(s)]
         found += here
         for begin, end in _outermost(here):
             starts[begin:end] = False
@@ -215,85 +226,45 @@ def _label_roots(
     sentences: Sentences,
     label: Int64,
     labels: tuple[str, ...],
-) -> None:
-    single = np.flatnonzero(np.diff(sentences.offsets) == 1)
-    for place in single.tolist():
-        cats = examples[place].reference.cats
-        best = max(cats, key=cats.__getitem__) if cats else None
-        root = structure.offsets[sentences.offsets[place] + 1] - 1
-        if best in labels and label[root] < 0:
-            label[root] = labels.index(best)
-
-
-def cross_entropy(logits: Float32, label: npt.NDArray[Any]) -> tuple[float, Float32]:
-    """Mean cross-entropy over the labelled nodes, and its gradient.
-
-    :param logits: *Shape:* ``(n_nodes, n_classes)``.
-    :param label: -1 if there is none. *Shape:* ``(n_nodes,)``.
-    """
-    labelled = np.flatnonzero(label >= 0)
-    gradient = np.zeros_like(logits)
-    if not len(labelled):
-        return 0.0, gradient
-    rows = logits[labelled] - logits[labelled].max(axis=1, keepdims=True)
-    logs = rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
-    gold = label[labelled]
-    here = np.arange(len(gold))
-    gradient[labelled] = np.exp(logs) / len(gold)
-    gradient[labelled, gold] -= 1 / len(gold)
-    return float(-logs[here, gold].mean()), gradient
-
-
-def score(examples: "Iterable[Example]", **kwargs: Any) -> dict[str, float | None]:
-    """How often the labels agree, from 0 to 1, as spaCy scores.
-
-    ``sentiment_root_acc`` and ``sentiment_root_acc_2`` are over labelled sentences (the second asks only for
-    the side and leaves out neutral ones), ``sentiment_node_acc`` over all labelled constituents that the
-    predicted tree has. None if there is nothing to compare.
-
-    :param examples: predicted and reference Docs.
-    """
-    root: list[bool] = []
-    side: list[bool] = []
-    node: list[bool] = []
-    for example in examples:
-        _compare(example, root, side, node)
-    return {
-        "sentiment_root_acc": float(np.mean(root)) if root else None,
-        "sentiment_root_acc_2": float(np.mean(side)) if side else None,
-        "sentiment_node_acc": float(np.mean(node)) if node else None,
-    }
-
-
-def _compare(example: "Example", root: list[bool], side: list[bool], node: list[bool]) -> None:
-    found = read(example.predicted)
-    if not found:
-        return
-    record = found[0][1]
-    labels, polarity = list(record.labels), record.polarity
-    for begin, end, gold in _reference(example, labels):
-        first, last = record.words_of(begin, end)
-        trees = record.trees_of(first, last)
-        if len(trees) != 1:
+) -> Int64:
+    """Label the roots of Docs of one sentence, and give the label of each Doc of several, -1 for none."""
+    target = np.full(len(examples), -1, np.int64)
+    for place, example in enumerate(examples):
+        found = cats_label(example.reference.cats, labels)
+        first, last = sentences.offsets[place : place + 2].tolist()
+        if found is None or first == last:
             continue
-        at = record.node(trees[0], first, last)
-        if at < 0:
+        if last - first > 1:
+            target[place] = found
             continue
-        nodes = record.nodes(trees[0])
-        probs = record.probs[nodes.start + at]
-        node.append(int(probs.argmax()) == gold)
-        if nodes.start + at == nodes.stop - 1:
-            root.append(node[-1])
-            if len(polarity) and polarity[gold] != 0:
-                good, bad = probs[polarity > 0].sum(), probs[polarity < 0].sum()
-                side.append(bool((good > bad) == (polarity[gold] > 0)))
+        root = structure.offsets[last] - 1
+        if label[root] < 0:
+            label[root] = found
+    return target
 
 
-def _reference(example: "Example", labels: list[str]) -> list[tuple[int, int, int]]:
-    """Characters and class of everything that the reference labels."""
-    doc = example.reference
-    group = doc.spans.get(SPANS, ())
-    if len(group):
-        return [(s.start_char, s.end_char, labels.index(s.label_)) for s in group if s.label_ in labels]
-    best = max(doc.cats, key=doc.cats.__getitem__) if doc.cats else None
-    return [(0, len(doc.text), labels.index(best))] if best in labels else []
+def cross_entropy(logits: Float32, batch: TextBatch, aggregate: str) -> tuple[float, Float32]:
+    """Mean negative log-probability of the labels of nodes and Docs, and its gradient.
+
+    :param logits: in forest order. *Shape:* ``(n_nodes, n_classes)``.
+    :param batch: made by :func:`batch`.
+    :param aggregate: how sentences make the probabilities of a Doc.
+    :returns: the loss, and the gradient of the logits. *Shape:* ``(n_nodes, n_classes)``.
+    """
+    scores = torch.from_numpy(np.array(logits)).requires_grad_()
+    log_probs = scores.log_softmax(1)
+    label = batch.forest.label.cpu()
+    losses, count = label_losses(log_probs, label, True).sum(), (label >= 0).sum()
+    if batch.texts is not None:
+        texts = Texts(*(getattr(batch.texts, name).cpu() for name in ("document", "weight", "target")))
+        together = document_log_probs_of(
+            log_probs[batch.forest.roots.cpu()], texts, check_aggregate(aggregate)
+        )
+        losses = losses + label_losses(together, texts.target, True).sum()
+        count = count + (texts.target >= 0).sum()
+    if not int(count):
+        return 0.0, np.zeros_like(logits)
+    loss = losses / count
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert scores.grad is not None
+    return float(loss.detach()), scores.grad.numpy()

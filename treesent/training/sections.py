@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from treesent.config import Dropout, File, Fraction, section
 from treesent.data import sst
+from treesent.data.row_rules import RowRules
 from treesent.data.texts import is_labelled
 from treesent.errors import RecipeError
 
@@ -47,6 +48,17 @@ class CorporaConfig:
     """Column of the classes: their names, or numbers from 0 in the order of ``labels.names``."""
     quoted_tsv: bool = False
     """Treat ``"`` in tsv files as in csv files."""
+    scale_column: str = ""
+    """Column of a table with the number of classes that the row's label was chosen from: with 3 or fewer, "positive"
+    stands for positive and very positive, and the loss is on both together."""
+    split_column: str = ""
+    """Column of a table with the part that the row is of, ``train`` or ``dev``; the others are not read."""
+    skip_column: str = ""
+    """Column of a table that is true in rows to leave out."""
+    skip_unlabelled: bool = False
+    """Leave rows of a table without a label out; else they are an error."""
+    max_texts: NonNegativeInt = 0
+    """Train on at most so many texts of one table, drawn at random; 0 for all."""
     reparse: bool = False
     """Train on every tree twice: as it is, and as ``[parser]`` parses the sentence, with the labels of the
     constituents that both trees have. Users' texts will have the parser's trees."""
@@ -73,6 +85,16 @@ class CorporaConfig:
         if len(heads) == 1:
             missing = {"train_heads", "dev_heads"} - heads
             raise RecipeError(f"{min(heads)} is set without {min(missing)}; set both or neither")
+
+    def row_rules(self, name: str) -> RowRules:
+        """Say which rows of a table are read, and how.
+
+        :param name: ``train`` or ``dev``.
+        """
+        most = self.max_texts if name == "train" else 0
+        return RowRules(
+            self.scale_column, self.split_column, name, self.skip_column, self.skip_unlabelled, most
+        )
 
     @property
     def has_texts(self) -> bool:

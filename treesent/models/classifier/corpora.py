@@ -66,7 +66,13 @@ def read_corpora(recipe: Recipe) -> Corpora:
         raise RecipeError("corpora.dev_last is of language models; give dev_share, or dev")
     rows = {
         name: [
-            read_labelled_rows(corpus, config.text_column, config.label_column, quoted_tsv=config.quoted_tsv)
+            read_labelled_rows(
+                corpus,
+                config.text_column,
+                config.label_column,
+                quoted_tsv=config.quoted_tsv,
+                rules=config.row_rules(name),
+            )
             for corpus in config.files(name)
             if is_labelled(corpus)
         ]

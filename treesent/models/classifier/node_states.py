@@ -28,15 +28,48 @@ class NodeStates:
         return self._states if self._index is None else self._states.index_select(0, self._index)
 
 
-def node_loss(logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:
+def label_losses(log_probs: Tensor, label: Tensor, sets: bool = False) -> Tensor:
+    """Compute the negative log-probability of each label: of a class, or of any class of a set.
+
+    :param log_probs: *Shape:* ``(n, n_classes)``
+    :param label: see :mod:`treesent.trees.label_sets`. *Shape:* ``(n,)``
+    :param sets: whether some label may be a set.
+    :returns: zero where there is no label. *Shape:* ``(n,)``
+    """
+    if not sets:
+        return functional.nll_loss(log_probs, label, ignore_index=-1, reduction="none")
+    n_classes = log_probs.shape[1]
+    bits = torch.where(label >= n_classes, label - n_classes, 1 << label.clamp(0, n_classes - 1))
+    member = (bits[:, None] >> torch.arange(n_classes, device=label.device)) & 1
+    return -log_probs.masked_fill(member == 0, -float("inf")).logsumexp(1) * (label >= 0)
+
+
+def label_weights(class_weight: Tensor, label: Tensor, sets: bool = False) -> Tensor:
+    """Give the weight of each label: that of its class, or the mean of those of its set.
+
+    :param class_weight: *Shape:* ``(n_classes,)``
+    :param label: *Shape:* ``(n,)``
+    :param sets: whether some label may be a set.
+    :returns: anything where there is no label. *Shape:* ``(n,)``
+    """
+    n_classes = len(class_weight)
+    single = class_weight.index_select(0, label.clamp(0, n_classes - 1))
+    if not sets:
+        return single
+    member = ((label - n_classes).clamp(min=1)[:, None] >> torch.arange(n_classes, device=label.device)) & 1
+    return torch.where(label < n_classes, single, (member * class_weight).sum(1) / member.sum(1).clamp(min=1))
+
+
+def node_loss(logits: Tensor, label: Tensor, weight: Tensor | None = None, sets: bool = False) -> Tensor:
     """Compute the mean cross-entropy over the labelled nodes; zero if no node has a label.
 
     :param logits: *Shape:* ``(n_nodes, n_classes)``
     :param label: -1 at nodes without a label. *Shape:* ``(n_nodes,)``
     :param weight: of each node (roots, rare classes). *Shape:* ``(n_nodes,)``
+    :param sets: whether some label may be a set of classes.
     :returns: *Shape:* ``()``
     """
-    losses = functional.cross_entropy(at_least_float32(logits), label, ignore_index=-1, reduction="none")
+    losses = label_losses(at_least_float32(logits).log_softmax(1), label, sets)
     count = (label >= 0).to(losses.dtype)
     if weight is not None:
         losses, count = losses * weight, count * weight

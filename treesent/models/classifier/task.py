@@ -6,58 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from treesent.data.batches import EncodedCorpus, in_order
 from treesent.metrics.accuracy import TreeScores
 from treesent.metrics.aggregation import (
     Aggregate,
-    document_log_probs,
-    product_log_probs,
     sentence_weights,
 )
 from treesent.models.classifier.evaluation import predict, score_corpus
-from treesent.models.classifier.node_states import node_loss
+from treesent.models.classifier.node_states import label_losses, label_weights, node_loss
+from treesent.models.classifier.texts import TextBatch, Texts, document_log_probs_of
 from treesent.nn.batch import ForestBatch
 from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
 from treesent.types import Int64
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The texts of a batch.
-
-    :param document: the text of each root. *Shape:* ``(n_trees,)``.
-    :param weight: the weight of each root in its text; those of a text sum to 1. *Shape:* ``(n_trees,)``.
-    :param target: class of each text; -1 if it has none, or if its root has it. *Shape:* ``(n_documents,)``.
-    """
-
-    document: Tensor
-    weight: Tensor
-    target: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class TextBatch:
-    """The trees of a batch and the texts they are of.
-
-    :param forest: input of the network.
-    :param texts: None if each tree is a text.
-    """
-
-    forest: ForestBatch
-    texts: Texts | None
-
-    @property
-    def n_trees(self) -> int:
-        """Trees in the batch."""
-        return self.forest.n_trees
-
-    @property
-    def n_nodes(self) -> int:
-        """Nodes of all trees."""
-        return self.forest.n_nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +34,7 @@ class ClassifierTask(Task):
     :param word_dropout: rate at which the words of a batch are replaced by zeros.
     :param n_rows: rows of the table; a dropped word has this row, one past the last.
     :param width: width of the vectors.
+    :param sets: whether some label names a set of classes, see :mod:`treesent.trees.label_sets`.
     :param seed: the run's; together with a batch's texts it fixes which words are dropped.
     """
 
@@ -84,6 +47,7 @@ class ClassifierTask(Task):
     n_rows: int = 0
     width: int = 0
     seed: int = 0
+    sets: bool = False
 
     @property
     def n_train(self) -> int:
@@ -133,21 +97,15 @@ class ClassifierTask(Task):
         forest, texts = batch.forest, batch.texts
         logits = model(forest, generator).logits
         if texts is None:
-            return node_loss(logits, forest.label, self._node_weight(forest, config))
+            return node_loss(logits, forest.label, self._node_weight(forest, config), self.sets)
         roots = logits.index_select(0, forest.roots).float().log_softmax(1)
-        log_probs = self._together(roots, texts)
+        log_probs = document_log_probs_of(roots, texts, self.aggregate)
         nodes, texts_weight = self._both(batch, config)
-        losses = functional.cross_entropy(logits.float(), forest.label, ignore_index=-1, reduction="none")
-        text_losses = functional.nll_loss(log_probs, texts.target, ignore_index=-1, reduction="none")
+        losses = label_losses(logits.float().log_softmax(1), forest.label, self.sets)
+        text_losses = label_losses(log_probs, texts.target, self.sets)
         total = nodes.sum() + texts_weight.sum()
         tiny = torch.finfo(torch.float32).tiny
         return ((losses * nodes).sum() + (text_losses * texts_weight).sum()) / total.clamp(min=tiny)
-
-    def _together(self, roots: Tensor, texts: Texts) -> Tensor:
-        """Log-probabilities of the texts from those of their sentences."""
-        if self.aggregate == "product":
-            return product_log_probs(roots, texts.document, len(texts.target))
-        return document_log_probs(roots, texts.document, texts.weight, len(texts.target))
 
     def weight(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
         """The weighted number of labels in a batch. *Shape:* ``()``.
@@ -169,7 +127,7 @@ class ClassifierTask(Task):
         target = batch.texts.target
         texts = (target >= 0).float() * config.root_weight
         if self.class_weight is not None:
-            texts = texts * self.class_weight.index_select(0, target.clamp(min=0))
+            texts = texts * label_weights(self.class_weight, target, self.sets)
         return nodes, texts
 
     def _node_weight(self, forest: ForestBatch, config: TrainingConfig) -> Tensor | None:
@@ -180,7 +138,7 @@ class ClassifierTask(Task):
             weight = weight.index_fill(0, forest.roots, config.root_weight)
         if self.class_weight is None:
             return weight
-        classes = self.class_weight.index_select(0, forest.label.clamp(min=0))
+        classes = label_weights(self.class_weight, forest.label, self.sets)
         return classes if weight is None else weight * classes
 
     def evaluate(self, model: nn.Module, device: torch.device, batch_size: int) -> TreeScores:

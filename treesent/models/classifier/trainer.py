@@ -14,7 +14,7 @@ from treesent.data.vector_sources import load_vectors
 from treesent.data.vectors import WorkingVectors, working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.metrics.accuracy import TreeScores, score_trees
-from treesent.models.classifier.class_weights import class_weights
+from treesent.models.classifier.class_weights import class_weights, has_sets
 from treesent.models.classifier.compact import fold_projection, round_table, round_weights
 from treesent.models.classifier.corpora import read_corpora, warn_of_chains, with_parser
 from treesent.models.classifier.evaluation import evaluate_trees
@@ -93,6 +93,7 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
         len(working.matrix),
         table.width,
         recipe.training.seed,
+        has_sets(train, len(labels.names)),
     )
     trees = replace(corpora.dev.corpus, structure=dev.structure)
     return ClassifierData(

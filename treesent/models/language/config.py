@@ -46,7 +46,7 @@ class LanguageModelConfig:
     cutoffs: tuple[PositiveInt, ...] = ()
     """Where an adaptive softmax (Grave et al. 2017) cuts the vocabulary, from the most frequent symbol on:
     the first number is the size of its head. Empty for a plain softmax."""
-    orders: tuple[PositiveInt, ...] = ()
+    orders: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = ()
     """Of n-grams whose hashed vectors are added to the input, see
     :class:`~treesent.models.language.ngrams.NgramEmbedding`, and go to the output layer beside the states,
     as in the hash-based maximum entropy model of Mikolov et al. 2011. Empty for none."""
@@ -56,7 +56,7 @@ class LanguageModelConfig:
     """Of their vectors."""
     length: Length = "end"
     """How a text ends, see :mod:`treesent.models.language.end_of_text`: ``end``, ``go_on`` or ``count``."""
-    output_recurrence: NonNegativeInt = 0
+    output_recurrence: Annotated[int, Field(ge=0, le=1000)] = 0
     """How many last outputs the state comes from in place of the last state, see
     :mod:`treesent.models.language.output_recurrence`; needs the cell ``rnn``. 0 for the recurrence of the
     cell."""

@@ -153,7 +153,7 @@ def from_spacy(vocab: Any, selection: Selection | None = None, source: str = "th
     try:
         words = [vocab.strings[key] for key, _ in rows]
         matrix = np.asarray(vocab.vectors.data, np.float32)[[row for _, row in rows]]
-    except LookupError as error:
+    except (LookupError, OverflowError) as error:
         raise VectorsError(
             f"{source} is damaged: its vectors have a word or a row that the rest lacks ({error}); copy it again"
         ) from error
