@@ -26,6 +26,7 @@ FLOORS = [
     ["models"],
     ["pipeline"],
     ["scoring", "cluster", "opinions", "serve", "projector"],
+    ["registration"],
     ["__init__"],
     ["cli"],
     ["__main__"],

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from treesent.registration import register_when_spacy_is_there
 from treesent.version import __version__
 
 if TYPE_CHECKING:
@@ -23,3 +24,6 @@ def load(name: "str | Path" = "en_treesent_sm") -> "Language":
     from treesent.text.opening import load_pipeline
 
     return load_pipeline(name)
+
+
+register_when_spacy_is_there()

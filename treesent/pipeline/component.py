@@ -35,6 +35,7 @@ from treesent.pipeline.architectures import attach, network_model
 from treesent.pipeline.extensions import register_extensions
 from treesent.pipeline.lookup import FACTORY, PRETRAINED
 from treesent.pipeline.predict import Prediction, Predictor
+from treesent.pipeline.spans import write_spans
 from treesent.pipeline.tree_sources import check_trees
 from treesent.text.runs import keep_long_runs
 from treesent.types import Float32
@@ -59,6 +60,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         pretrained: str | Path | None = PRETRAINED,
         trees: str = "auto",
         aggregate: str = "mean",
+        spans_key: str | None = None,
         scorer: Callable[..., dict[str, Any]] | None = scoring.score,
     ) -> None:
         """Make the component; weights are read when they are first needed.
@@ -72,6 +74,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
             ``seq2seq`` or ``right-branching``.
         :param aggregate: how sentences make the document's sentiment: ``mean``, ``words``, ``strongest``,
             ``last`` or ``product``.
+        :param spans_key: write the scored phrases to ``doc.spans`` under this key, see
+            :func:`treesent.pipeline.spans.write_spans`; None to leave ``doc.spans`` alone.
         :param scorer: what ``nlp.evaluate`` calls.
         :raises TreesentError: where one of these makes no sense, or there is no such pipeline.
         """
@@ -81,6 +85,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         self.scorer = scorer
         self.trees = check_trees(trees)
         self.aggregate = check_aggregate(aggregate)
+        self.spans_key = spans_key
         self._source = pipeline_path(pretrained) if model is None and pretrained is not None else None
         if self._source is not None:
             _warn_of_language(self._source, vocab.lang)
@@ -88,7 +93,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         self._untrained = model is not None
         self._predictor: Predictor | None = None
         self._lock = RLock()
-        register_extensions()
+        register_extensions(replace=True)
         _calm_children()
 
     @property
@@ -172,6 +177,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
                 # By the array: the setter of a token looks each time whether the whole Doc was parsed.
                 starts: Any = np.where(prediction.starts, 1, -1).astype(np.int64).view(np.uint64)
                 doc.from_array([SENT_START], starts)
+            if self.spans_key is not None:
+                write_spans(doc, self.spans_key)
 
     def initialize(
         self,
@@ -291,7 +298,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # For the workers of nlp.pipe(n_process=2) that are started by spawn.
-        settings = {"trees": self.trees, "aggregate": self.aggregate, "scorer": self.scorer}
+        names = ("trees", "aggregate", "spans_key", "scorer")
+        settings = {name: getattr(self, name) for name in names}
         loaded = self._predictor is not None
         files = pipeline_io.model_to_bytes(self.trained) if loaded else None
         block = dict(self.model.attrs["block"]) if self._untrained else None
@@ -346,6 +354,7 @@ def _one_thread() -> None:
         "pretrained": PRETRAINED,
         "trees": "auto",
         "aggregate": "mean",
+        "spans_key": None,
         "scorer": {"@scorers": "treesent.scorer.v1"},
     },
     default_score_weights=scoring.SCORE_WEIGHTS,
@@ -357,6 +366,7 @@ def make_treesent(
     pretrained: str | None,
     trees: str,
     aggregate: str,
+    spans_key: str | None,
     scorer: "Callable[..., dict[str, Any]] | None",
 ) -> TreeSentiment:
     """Make the component for a pipeline; the arguments are those of :class:`TreeSentiment`.
@@ -366,7 +376,14 @@ def make_treesent(
     """
     keep_long_runs(nlp)
     return TreeSentiment(
-        nlp.vocab, name, model=model, pretrained=pretrained, trees=trees, aggregate=aggregate, scorer=scorer
+        nlp.vocab,
+        name,
+        model=model,
+        pretrained=pretrained,
+        trees=trees,
+        aggregate=aggregate,
+        spans_key=spans_key,
+        scorer=scorer,
     )
 
 

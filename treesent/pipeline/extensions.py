@@ -1,5 +1,6 @@
 """The extensions of Doc, Span and Token that give sentiments and trees."""
 
+import warnings
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,10 @@ def span_sentiment(span: "Span") -> Sentiment | None:
 
 def doc_sentiment(doc: "Doc") -> Sentiment | None:
     """The sentiment of a document: its sentences aggregated as ``aggregate`` says; None without words."""
-    return _between(doc, 0, store.size(doc), doc.text)
+    found = _between(doc, 0, store.size(doc), doc.text)
+    if found is None and (given := store.given(doc)) is not None:
+        return Sentiment.from_dict(given)
+    return found
 
 
 def token_sentiment(token: "Token") -> Sentiment | None:
@@ -114,11 +118,21 @@ def _tiled(stretch: store.Stretch) -> Float32:
     return np.asarray(words @ record.probs[nodes][tiles] / words.sum())
 
 
+def set_doc_sentiment(doc: "Doc", value: Any) -> None:
+    """Take the sentiment that ``Doc.to_json(underscore=["sentiment"])`` wrote, for a Doc that was not scored.
+
+    :param doc: the Doc.
+    :param value: a :class:`Sentiment`, or its plain values.
+    :raises TreesentError: it is neither.
+    """
+    store.give(doc, dict(Sentiment.from_dict(value)) if value is not None else None)
+
+
 def _extensions() -> list[tuple[Any, str, dict[str, Any]]]:
     from spacy.tokens import Doc, Span, Token
 
     return [
-        (Doc, "sentiment", {"getter": doc_sentiment}),
+        (Doc, "sentiment", {"getter": doc_sentiment, "setter": set_doc_sentiment}),
         (Doc, "sentiments", {"getter": doc_sentiments}),
         (Doc, "sentiment_in_context", {"method": doc_sentiment_in_context}),
         (Doc, "unknown_words", {"getter": doc_unknown}),
@@ -128,12 +142,24 @@ def _extensions() -> list[tuple[Any, str, dict[str, Any]]]:
     ]
 
 
-def register_extensions() -> None:
+def register_extensions(replace: bool = False) -> None:
     """Make ``._.sentiment`` and its kin known to spaCy.
 
-    The component does so when it is made. Call it yourself only to read, in a process without the component,
-    Docs that it has scored (from a DocBin, say). An extension of the same name that another package has set
-    is replaced.
+    ``import treesent`` does so, and the component when it is made.
+
+    :param replace: replace an extension of the same name that another package has set, with a warning; else it
+        stays.
     """
     for owner, name, how in _extensions():
+        if owner.has_extension(name):
+            other = next((part for part in owner.get_extension(name) if callable(part)), None)
+            if getattr(other, "__module__", "") == __name__:
+                continue
+            if not replace:
+                continue
+            warnings.warn(
+                f"{owner.__name__}._.{name} was set by {getattr(other, '__module__', 'another package')}, and is now "
+                "treesent's; add treesent to the pipeline first to keep the other one",
+                stacklevel=3,
+            )
         owner.set_extension(name, force=True, **how)

@@ -148,6 +148,28 @@ def write(doc: "Doc", record: Record) -> None:
     values["._.", NAME, 0, None] = record.to_value()
 
 
+_GIVEN = ("._.", f"{NAME}.given", None, None)
+
+
+def give(doc: "Doc", value: dict[str, Any] | None) -> None:
+    """Leave a sentiment on a Doc that has no record.
+
+    :param doc: the Doc.
+    :param value: plain values; None to take it away.
+    """
+    values: dict[Any, Any] = doc.user_data
+    values.pop(_GIVEN, None)
+    if value is not None:
+        values[_GIVEN] = value
+
+
+def given(doc: "Doc") -> dict[str, Any] | None:
+    """What :func:`give` left on a Doc."""
+    values: dict[Any, Any] = doc.user_data
+    value: dict[str, Any] | None = values.get(_GIVEN)
+    return value
+
+
 def read(doc: "Doc") -> list[tuple[int, Record]]:
     """The records on a Doc with the characters at which they begin, in text order.
 

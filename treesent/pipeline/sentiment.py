@@ -2,18 +2,24 @@
 
 from dataclasses import dataclass
 from math import isnan
-from typing import Any
+from typing import Any, Self
+from xml.sax.saxutils import escape
 
 import numpy as np
 
+from treesent.errors import TreesentError
 from treesent.metrics.classes import confidences, predicted_classes
 from treesent.pipeline.record import Record
+from treesent.render.svg import colour_of, visible
 from treesent.types import Float32
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sentiment:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Sentiment(dict[str, Any]):
     """What the network says of a stretch of text.
+
+    It is a dictionary of plain values too (those of :meth:`to_dict`), so that any writer of JSON takes it, and
+    spaCy's ``Doc.to_json``.
 
     Polarity and confidence are two things: a text can be surely neutral (polarity 0, confidence 0.9) or torn
     between very good and very bad (polarity 0, confidence 0.4).
@@ -39,14 +45,56 @@ class Sentiment:
     text: str
     mixed: bool = False
 
+    def __post_init__(self) -> None:
+        """Hold the plain values too."""
+        self.update(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Make a sentiment of the plain values that :meth:`to_dict` gives.
+
+        :param values: the values.
+        :raises TreesentError: one is missing or of another type.
+        """
+        try:
+            probs = np.array(values["probs"], np.float32)
+            polarity = None if values["polarity"] is None else float(values["polarity"])
+            probs.flags.writeable = False
+            return cls(
+                str(values["label"]),
+                probs,
+                polarity,
+                float(values["confidence"]),
+                float(values["unknown"]),
+                str(values["text"]),
+                bool(values.get("mixed", False)),
+            )
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise TreesentError(
+                f"{values!r:.80} is no sentiment ({error}); give what doc._.sentiment.to_dict() gave"
+            ) from error
+
+    def _repr_html_(self) -> str:
+        """Draw it for a notebook: the label on the colour of its polarity, the numbers and the text."""
+        value = 0.0 if self.polarity is None else self.polarity
+        chip = (
+            f'<span style="background:{colour_of(value)};color:#fff;border-radius:4px;padding:1px 7px">'
+            f"{escape(visible(self.label))}</span>"
+        )
+        numbers = f"{_number(self.polarity)}, confidence {self.confidence:.2f}"
+        return f"{chip} <small>{numbers}</small> {escape(visible(self.text))}"
+
     def __eq__(self, other: object) -> bool:
-        """Two sentiments are equal where text, label and all numbers are."""
+        """Two sentiments are equal where text, label and all numbers are; a dictionary, where its values are."""
         if not isinstance(other, Sentiment):
-            return NotImplemented
+            return dict.__eq__(self, other)
         same = (self.text, self.label, self.unknown) == (other.text, other.label, other.unknown)
         return same and np.array_equal(self.probs, other.probs)
 
-    def __hash__(self) -> int:
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash((self.text, self.label, self.probs.tobytes()))
 
     def __repr__(self) -> str:

@@ -80,7 +80,8 @@ def _candidates(text: str, rank: Rank) -> Iterator[Form]:
     if bare and bare != word:
         yield (bare,)
         yield shortened(bare, rank)
-    yield tuple(part.lower() for part in word.split())
+    if len(parts := word.lower().split()) > 1:
+        yield tuple(part for part in parts if rank(part) >= 0)
 
 
 def _said(word: str, rank: Rank) -> Iterator[Form]:
