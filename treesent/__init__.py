@@ -1,7 +1,7 @@
 """Sentiment of every phrase, inside spaCy."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from treesent.registration import register_when_spacy_is_there
 from treesent.version import __version__
@@ -9,7 +9,7 @@ from treesent.version import __version__
 if TYPE_CHECKING:
     from spacy.language import Language
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "score"]
 
 
 def load(name: "str | Path" = "en_treesent_sm") -> "Language":
@@ -24,6 +24,19 @@ def load(name: "str | Path" = "en_treesent_sm") -> "Language":
     from treesent.text.opening import load_pipeline
 
     return load_pipeline(name)
+
+
+def score(texts: Any, model: Any = "en_treesent_sm", **options: Any) -> Any:
+    """Score a column of texts: ``df = df.join(treesent.score(df["review"]))``.
+
+    :param texts: a column of pandas or polars, an Arrow array, or any iterable of texts.
+    :param model: a packaged pipeline's name, a folder, or an open pipeline.
+    :param options: see :func:`treesent.scoring.frames.score_texts`.
+    :returns: a table of the same library with a row for each text.
+    """
+    from treesent.scoring.frames import score_texts
+
+    return score_texts(texts, model, **options)
 
 
 register_when_spacy_is_there()

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from treesent.data.dialect import Dialect
 from treesent.data.labelled import read_labelled
 from treesent.data.tables import read_rows, table_kind
 from treesent.errors import DataError
@@ -47,7 +48,7 @@ def test_quotes_are_literal_in_tsv_unless_asked(tmp_path):
     path = write(tmp_path / "a.tsv", 'text\tlabel\n"open\t1\n"a ""b"""\t2\n')
     assert [row.values["text"] for row in read_rows(path)] == ['"open', '"a ""b"""']
     path = write(tmp_path / "b.tsv", 'text\tlabel\n"a ""b"""\t2\n')
-    assert next(read_rows(path, quoted_tsv=True)).values["text"] == 'a "b"'
+    assert next(read_rows(path, dialect=Dialect(quoted_tsv=True))).values["text"] == 'a "b"'
 
 
 def test_quoted_fields_hold_line_ends(tmp_path):
@@ -103,7 +104,8 @@ def test_the_record_comes_along_as_it_stands(tmp_path):
         ("a.csv", b"te\xffxt,label\na,1\n", "header is refused: not UTF-8"),
         ("a.parquet", "no parquet", "not a parquet file"),
         ("a.jsonl.gz", "no gzip", "cut short or damaged"),
-        ("a.xls", "", "the suffix '.xls' names no kind"),
+        ("a.doc", "", "the suffix '.doc' names no kind"),
+        ("a.xls", "", "not an Excel file, or damaged"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_reason(tmp_path, name, content, message):

@@ -127,7 +127,7 @@ def _parts(folder: Path) -> list[Files]:
     seeds = []
     (folder / "a.csv").write_text(CSV, "utf-8")
 
-    def stop(done: int) -> None:
+    def stop(done: int, total: int | None) -> None:
         if done >= 4:
             raise _Killed
 

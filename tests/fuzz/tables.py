@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakePipeline
 from tests.fuzz.kinds import Files, Kind
+from treesent.data.dialect import Dialect
 from treesent.data.labelled import read_labelled_rows
 from treesent.data.tables import read_rows
 from treesent.errors import TreesentError
@@ -94,10 +95,10 @@ def _source(folder: Path) -> Path:
 def _read(folder: Path, files: Files) -> None:
     path = _source(folder)
     for quoted in (False, True) if ".tsv" in path.name else (False,):
-        for row in read_rows(path, quoted_tsv=quoted):
+        for row in read_rows(path, dialect=Dialect(quoted_tsv=quoted)):
             assert row.fault is None or (row.fault and not row.values), row
         try:
-            labelled = read_labelled_rows(path, quoted_tsv=quoted)
+            labelled = read_labelled_rows(path, dialect=Dialect(quoted_tsv=quoted))
         except TreesentError:
             continue
         labelled.numbers([], 5)

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from tests.fakes import FakePipeline
 from treesent.cli import app
+from treesent.data.dialect import Dialect
 from treesent.data.tables import KINDS, read_rows
 from treesent.errors import DataError, TreesentError
 from treesent.scoring import ScoreOptions, run, score
@@ -46,7 +47,7 @@ def interrupted(tmp_path_factory):
         options = ScoreOptions(on_error="skip")
         score(folder / "a.csv", folder / "whole.csv", FakePipeline(), options)
 
-        def stop(done):
+        def stop(done, total=None):
             if done >= 28:
                 raise Stop
 
@@ -274,7 +275,7 @@ def test_what_is_written_is_read(tmp_path_factory, kinds, rows):
     score(folder / "a.parquet", first, FakePipeline(), tsv)
     score(first, second, FakePipeline(), ScoreOptions(quoted_tsv=True, prefix="again_"))
     for path in (first, second):
-        read = list(read_rows(path, quoted_tsv=True))
+        read = list(read_rows(path, dialect=Dialect(quoted_tsv=True)))
         assert [row.fault for row in read] == [None] * len(rows)
         assert [row.values["text"] or "" for row in read] == [row["text"] for row in rows]
         assert [str(row.values["whole"]) for row in read] == [

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeDoc, FakePipeline, FastDoc
+from treesent.data.dialect import Dialect
 from treesent.data.tables import read_rows
 from treesent.errors import DataError, ModelError, OutputError
 from treesent.scoring import ScoreOptions, run, score
@@ -266,12 +267,6 @@ BAD = {
         "no column 'text'",
         b'{"t":1}',
     ),
-    "json, null": (
-        "jsonl",
-        lines(b'{"text":"a"}', b'{"text":null}', b'{"text":"b"}'),
-        "null",
-        b'{"text":null}',
-    ),
     "json, number": (
         "jsonl",
         lines(b'{"text":"a"}', b'{"text":7}', b'{"text":"b"}'),
@@ -307,16 +302,19 @@ def test_a_bad_row_is_kept_among_the_rejects_or_stops_the_run(tmp_path, case):
     assert kept == raw
 
 
-def test_null_in_parquet_and_an_empty_id(tmp_path):
+def test_null_in_parquet_gets_empty_scores_and_an_empty_id_is_rejected(tmp_path):
     pq.write_table(pa.table({"text": ["a", None, "b"], "id": [1, 2, None]}), tmp_path / "a.parquet")
     for kind in ("parquet", "csv"):
         output = tmp_path / f"b.{kind}"
         options = ScoreOptions(on_error="skip", id_column="id")
-        assert score(tmp_path / "a.parquet", output, FakePipeline(), options).rejected == 2
-        assert [row["text"] for row in read(output)] == ["a"]
-        rejects = read(tmp_path / f"b.{kind}.rejects.jsonl")
-        assert [(r["row"], r.get("id")) for r in rejects] == [(2, 2), (3, None)]
-        assert json.loads(rejects[1]["raw"])["text"] == "b"
+        summary = score(tmp_path / "a.parquet", output, FakePipeline(), options)
+        assert (summary.empty, summary.rejected) == (1, 1)
+        assert [(row["text"] or None, row["label"] or None) for row in read(output)] == [
+            ("a", "positive"),
+            (None, None),
+        ]
+        (reject,) = read(tmp_path / f"b.{kind}.rejects.jsonl")
+        assert reject["row"] == 3 and json.loads(reject["raw"])["text"] == "b"
 
 
 def test_a_tab_has_no_place_in_tsv_without_quotes(tmp_path):
@@ -324,7 +322,7 @@ def test_a_tab_has_no_place_in_tsv_without_quotes(tmp_path):
     with pytest.raises(DataError, match="use --quoted-tsv"):
         score(tmp_path / "a.jsonl", tmp_path / "b.tsv", FakePipeline())
     score(tmp_path / "a.jsonl", tmp_path / "b.tsv", FakePipeline(), ScoreOptions(quoted_tsv=True))
-    assert next(read_rows(tmp_path / "b.tsv", quoted_tsv=True)).values["text"] == "a\tb"
+    assert next(read_rows(tmp_path / "b.tsv", dialect=Dialect(quoted_tsv=True))).values["text"] == "a\tb"
 
 
 @given(
@@ -544,7 +542,7 @@ def unfinished(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "PART_TEXTS", dict.fromkeys(run.PART_TEXTS, 2))
     source, output = write_table(tmp_path / "a.csv"), tmp_path / "b.csv"
 
-    def stop(done):
+    def stop(done, total=None):
         if done >= 4:
             raise KeyboardInterrupt
 
@@ -590,7 +588,7 @@ def test_a_run_on_a_changed_input_or_with_another_model_does_not_go_on(unfinishe
 def test_an_input_that_changes_under_way_is_noticed(tmp_path):
     source = write_table(tmp_path / "a.csv")
 
-    def change(done):
+    def change(done, total=None):
         os.utime(source, (1, 1))
 
     with pytest.raises(DataError, match="changed while it was read"):
@@ -619,7 +617,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 def test_two_runs_do_not_share_an_output(tmp_path):
     source, output = write_table(tmp_path / "a.csv"), tmp_path / "b.csv"
 
-    def second(done):
+    def second(done, total=None):
         with pytest.raises(DataError, match="another run is writing"):
             score(source, output, FakePipeline(), ScoreOptions(resume=True))
 

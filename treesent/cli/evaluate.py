@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from treesent.cli.options import Device, Threads, open_pipeline
+from treesent.cli.options import Device, Encoding, Separator, Threads, open_pipeline
 
 if TYPE_CHECKING:
     from treesent.metrics.accuracy import Scores
@@ -40,6 +40,8 @@ def evaluate(
         typer.Option(help="Of bracketed trees: score their words with trees from elsewhere, roots only."),
     ] = Source.gold,
     quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
     cases: Annotated[
         bool,
         typer.Option(
@@ -59,6 +61,7 @@ def evaluate(
     Binary accuracy (accuracy_2) leaves neutral labels out; a prediction is positive where the positive
     classes are together more probable than the negative ones.
     """
+    from treesent.data.dialect import Dialect
     from treesent.pipeline.evaluation import evaluate_file
 
     if cases:
@@ -72,7 +75,7 @@ def evaluate(
             text_column=text_column,
             label_column=label_column,
             trees=trees.value,
-            quoted_tsv=quoted_tsv,
+            dialect=Dialect(quoted_tsv, separator, encoding),
             batch_size=batch_size,
         )
     for warning in caught:

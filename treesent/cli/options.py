@@ -41,3 +41,16 @@ def open_pipeline(model: str, threads: int, device: str) -> "Language":
         component.to(place)
     set_threads(threads)
     return nlp
+
+
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        help="What separates the cells of csv and tsv; told by the header without it. \\t is a tab.",
+        callback=lambda value: "\t" if value in ("\\t", "tab") else value,
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="Of a text table: cp1252, say. UTF-8, or what a byte order mark says, without it."),
+]

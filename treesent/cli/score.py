@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from treesent.cli.options import Device, Threads, open_pipeline
+from treesent.cli.options import Device, Encoding, Separator, Threads, open_pipeline
 from treesent.errors import TreesentError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Kind(StrEnum):
     csv = "csv"
     tsv = "tsv"
     jsonl = "jsonl"
+    json = "json"
+    excel = "excel"
     parquet = "parquet"
 
 
@@ -45,7 +47,9 @@ class OnError(StrEnum):
 def score(
     file: Annotated[
         str,
-        typer.Argument(help="The table: .txt, .csv, .tsv, .jsonl (also .gz .xz .bz2), .parquet; - is stdin."),
+        typer.Argument(
+            help="The table: .txt .csv .tsv .jsonl .json (also .gz .xz .bz2), .xlsx, .parquet; - is stdin."
+        ),
     ],
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="OUT", help="The file to write; - is stdout.")
@@ -80,6 +84,12 @@ def score(
     ] = OnError.fail,
     rejects: Annotated[Path | None, typer.Option(help="Another file for the rejects.")] = None,
     quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
+    null: Annotated[
+        list[str] | None,
+        typer.Option("--null", help="A text that stands for no text (NULL, say); may be repeated."),
+    ] = None,
     max_row_size: Annotated[
         int, typer.Option(min=1, help="Bytes of the longest row; a longer one is a bad row.")
     ] = 16 * 2**20,
@@ -120,6 +130,9 @@ def score(
         on_error=on_error.value,
         rejects=rejects,
         quoted_tsv=quoted_tsv,
+        separator=separator,
+        encoding=encoding,
+        null=tuple(null or ()),
         max_row_size=max_row_size,
         escape_formulas=escape_formulas,
         overwrite=overwrite,
@@ -177,14 +190,15 @@ def in_words(summary: "ScoreSummary") -> str:
     return "treesent: " + ", ".join(parts)
 
 
-def _bar(stack: ExitStack) -> "Callable[[int], None] | None":
+def _bar(stack: ExitStack) -> "Callable[[int, int | None], None] | None":
     if not sys.stderr.isatty():
         return None
     from tqdm import tqdm
 
     bar = stack.enter_context(tqdm(unit=" rows", unit_scale=True, file=sys.stderr))
 
-    def show(done: int) -> None:
+    def show(done: int, total: int | None) -> None:
+        bar.total = total
         bar.update(done - bar.n)
 
     return show

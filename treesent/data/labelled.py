@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from treesent.data.dialect import Dialect
 from treesent.data.label_names import LabelNames
 from treesent.data.row_rules import RowRules
-from treesent.data.tables import read_rows, require_columns
+from treesent.data.rows import require_columns
+from treesent.data.tables import read_rows
 from treesent.data.texts import is_dataset, open_dataset
 from treesent.errors import DataError
 
@@ -79,7 +81,7 @@ def read_labelled(
     names: Sequence[str] = (),
     *,
     n_classes: int | None = None,
-    quoted_tsv: bool = False,
+    dialect: Dialect | None = None,
 ) -> LabelledTexts:
     """Read a table of texts and labels.
 
@@ -88,11 +90,11 @@ def read_labelled(
     :param label_column: the column of the labels: integers from 0, or names.
     :param names: names of the classes, in order; compared without regard to case.
     :param n_classes: number of classes where they have no names.
-    :param quoted_tsv: read ``"`` in tsv as csv does; by default quotes in tsv are literal.
+    :param dialect: how the table is written.
     :raises DataError: a row that cannot be read or a label that is none of the classes; file, row and value
         are named.
     """
-    rows = read_labelled_rows(path, text_column, label_column, quoted_tsv=quoted_tsv)
+    rows = read_labelled_rows(path, text_column, label_column, dialect=dialect)
     return LabelledTexts(rows.texts, rows.numbers(names, n_classes), rows.n_empty)
 
 
@@ -101,7 +103,7 @@ def read_labelled_rows(
     text_column: str = "text",
     label_column: str = "label",
     *,
-    quoted_tsv: bool = False,
+    dialect: Dialect | None = None,
     rules: RowRules | None = None,
 ) -> LabelledRows:
     """Read texts and labels from a table or a dataset, whatever the classes are.
@@ -110,7 +112,7 @@ def read_labelled_rows(
         :func:`treesent.data.texts.open_dataset`.
     :param text_column: the column of the texts; rows whose text is blank are left out and counted.
     :param label_column: the column of the labels.
-    :param quoted_tsv: read ``"`` in tsv as csv does; by default quotes in tsv are literal.
+    :param dialect: how the table is written.
     :param rules: which rows of a table are read, and how fine their labels are.
     :raises DataError: a row that cannot be read; file and row are named.
     """
@@ -119,7 +121,7 @@ def read_labelled_rows(
     if is_dataset(path):
         names, source = _dataset_rows(str(path), text_column, label_column)
     else:
-        source = rules.sample(_table_rows(path, text_column, label_column, quoted_tsv, rules))
+        source = rules.sample(_table_rows(path, text_column, label_column, dialect, rules))
     texts: list[str] = []
     values: list[Any] = []
     places: list[str] = []
@@ -135,11 +137,11 @@ def read_labelled_rows(
 
 
 def _table_rows(
-    path: str | Path, text_column: str, label_column: str, quoted_tsv: bool, rules: RowRules
+    path: str | Path, text_column: str, label_column: str, dialect: Dialect | None, rules: RowRules
 ) -> Iterator[tuple[str, Any, Any]]:
     need = (text_column, label_column)
     wanted = (*need, *rules.columns)
-    for row in read_rows(path, need=need, quoted_tsv=quoted_tsv, convert=wanted):
+    for row in read_rows(path, need=need, dialect=dialect, convert=wanted):
         place = f"row {row.number} (line {row.line})"
         if row.fault:
             raise DataError(f"{path}: {place}: {row.fault}")

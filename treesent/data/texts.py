@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from treesent.data.tables import read_rows, require_columns, table_kind
+from treesent.data.rows import require_columns
+from treesent.data.tables import read_rows, table_kind
 from treesent.errors import DataError
 
 

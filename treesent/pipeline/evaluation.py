@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treesent.data.batches import Corpus
+from treesent.data.dialect import Dialect
 from treesent.data.labelled import read_labelled
 from treesent.data.sst import read_treebank
 from treesent.data.texts import is_labelled
@@ -58,7 +59,7 @@ def evaluate_file(
     text_column: str = "text",
     label_column: str = "label",
     trees: str = "gold",
-    quoted_tsv: bool = False,
+    dialect: Dialect | None = None,
     batch_size: int = 256,
 ) -> Evaluation:
     """Measure a pipeline on a file.
@@ -72,12 +73,12 @@ def evaluate_file(
     :param label_column: of a table; integers from 0, or names of classes.
     :param trees: of bracketed trees: ``gold`` for their own structure, or a source of the component, whose
         roots alone are then scored, over the same words.
-    :param quoted_tsv: read ``"`` in tsv as csv does.
+    :param dialect: how the table is written.
     :param batch_size: trees or texts scored together.
     :raises TreesentError: the file, a label in it or the pipeline cannot be used.
     """
     if is_labelled(str(path)):
-        return evaluate_table(nlp, path, text_column, label_column, quoted_tsv, batch_size)
+        return evaluate_table(nlp, path, text_column, label_column, dialect, batch_size)
     model = component_of(nlp).trained
     corpus = read_treebank([path], len(model.labels))
     if trees != "gold":
@@ -91,7 +92,7 @@ def evaluate_table(
     path: str | Path,
     text_column: str = "text",
     label_column: str = "label",
-    quoted_tsv: bool = False,
+    dialect: Dialect | None = None,
     batch_size: int = 256,
 ) -> Evaluation:
     """Measure a pipeline on texts as people write them, from the tokeniser on.
@@ -100,12 +101,12 @@ def evaluate_table(
     :param path: csv, tsv, jsonl or parquet.
     :param text_column: the column of the texts; rows without text are left out, with a warning.
     :param label_column: the column of the labels.
-    :param quoted_tsv: read ``"`` in tsv as csv does.
+    :param dialect: how the table is written.
     :param batch_size: texts scored together.
     :raises DataError: a row cannot be read, a label is none of the classes, or no row has text.
     """
     model = component_of(nlp).trained
-    table = read_labelled(path, text_column, label_column, model.labels, quoted_tsv=quoted_tsv)
+    table = read_labelled(path, text_column, label_column, model.labels, dialect=dialect)
     if not table.texts:
         raise DataError(f"{path}: no row has text in the column {text_column!r}")
     probs, kept = _document_probs(nlp.pipe(table.texts, batch_size=batch_size), len(model.labels))

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from treesent.data.tables import read_rows, require_columns
+from treesent.data.rows import require_columns
+from treesent.data.tables import read_rows
 from treesent.errors import DataError
 from treesent.projector.codec import unit_rows
 from treesent.projector.layouts import KEPT, principal

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from treesent.data.tables import Row
+from treesent.data.rows import Row
 from treesent.scoring.rendering import to_json
 from treesent.scoring.results import Columns
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from treesent.data.dialect import Dialect
 from treesent.data.tables import LONGEST
 
 Nodes = Literal["none", "sentences", "all"]
@@ -36,6 +37,12 @@ class ScoreOptions:
     """Where rejects go; ``OUT.rejects.jsonl`` where None."""
     quoted_tsv: bool = False
     """Quotes in tsv mean what they mean in csv."""
+    separator: str | None = None
+    """What separates the cells of a csv or tsv input; None to tell it by the header."""
+    encoding: str | None = None
+    """Of a text input; None for UTF-8, or what a byte order mark says."""
+    null: tuple[str, ...] = ()
+    """Texts that stand for no text, such as ``NULL``: they get empty scores."""
     overwrite: bool = False
     """Replace an output that exists."""
     resume: bool = False
@@ -46,6 +53,11 @@ class ScoreOptions:
     """In csv and tsv, put ' before a cell that a spreadsheet would run as a formula."""
     n_process: int = 1
     """Processes of the pipeline."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the input is written."""
+        return Dialect(self.quoted_tsv, self.separator, self.encoding, self.null)
 
 
 @dataclass(frozen=True, slots=True)

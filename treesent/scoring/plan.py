@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from treesent.data.tables import KINDS, table_kind
+from treesent.data.tables import KINDS, READ_ONLY, table_kind
 from treesent.errors import DataError
 from treesent.files import check_outputs
 from treesent.scoring.options import ScoreOptions
@@ -34,16 +34,21 @@ class Plan:
         from_stream, to_stream = str(source) == "-", str(output) == "-"
         kind = options.input_kind or _kind(str(source), options.kind, "txt")
         output_kind = options.output_kind or _kind(str(output), options.kind, "jsonl")
-        for name in (kind, output_kind):
-            if name not in KINDS:
-                raise DataError(f"{name!r} is no kind of table; known: {' '.join(KINDS)}")
+        if kind not in (*KINDS, *READ_ONLY):
+            raise DataError(f"{kind!r} is no kind of table; known: {' '.join((*KINDS, *READ_ONLY))}")
+        if output_kind not in KINDS:
+            raise DataError(
+                f"{output}: {output_kind} is read and not written; write one of {' '.join(KINDS)}"
+            )
         device = not to_stream and cls._is_device(Path(output))
         rejects = options.rejects or (None if to_stream or device else Path(f"{output}.rejects.jsonl"))
         if output_kind == "txt" and options.nodes != "none":
             raise DataError(
                 "txt has no place for sentences; write jsonl, parquet or csv, or use --nodes none"
             )
-        if to_stream and (output_kind == "parquet" or (kind == "jsonl" and output_kind in ("csv", "tsv"))):
+        if to_stream and (
+            output_kind == "parquet" or (kind in ("jsonl", *READ_ONLY) and output_kind in ("csv", "tsv"))
+        ):
             raise DataError(
                 f"{kind} becomes {output_kind} only in a file, which is put together at the end; use -o"
             )
@@ -58,6 +63,11 @@ class Plan:
         plan = cls(str(source), Path(output), kind, output_kind, rejects, to_stream)
         plan._check_places(options)
         return plan
+
+    @property
+    def row_kind(self) -> str:
+        """The kind of table whose rows those of the input are like."""
+        return "jsonl" if self.kind in READ_ONLY else self.kind
 
     @property
     def partial(self) -> Path:

@@ -28,7 +28,8 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from treesent.data.tables import Row, readable_row
+from treesent.data.parquet import readable_row
+from treesent.data.rows import Row
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SPACES = str.maketrans("\t\r\n", "   ")

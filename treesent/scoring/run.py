@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from treesent.data.tables import Row, Rows, read_rows
+from treesent.data.rows import Row, Rows
+from treesent.data.tables import read_rows
 from treesent.errors import DataError
 from treesent.files import replacing, replacing_path
 from treesent.scoring.identity import file_digest, model_digest
@@ -40,7 +41,7 @@ def score(
     nlp: "Language",
     options: ScoreOptions | None = None,
     *,
-    progress: Callable[[int], Any] | None = None,
+    progress: Callable[[int, int | None], Any] | None = None,
     stdin: IO[bytes] | None = None,
     stdout: IO[bytes] | None = None,
 ) -> ScoreSummary:
@@ -55,7 +56,8 @@ def score(
     :param output: the file to write, or ``-`` for standard output, which gets the rows as they are done.
     :param nlp: a pipeline with the component ``treesent``.
     :param options: what to do; see :class:`ScoreOptions`.
-    :param progress: told the number of rows done, now and then.
+    :param progress: told the number of rows done, now and then, and how many there seem to be in all, by the part
+        of the file that has been read; None where its size is not known.
     :param stdin: a binary stream that stands for standard input.
     :param stdout: a binary stream that stands for standard output.
     :raises DataError: the input cannot be read, a row cannot be scored, or the disk is full.
@@ -63,7 +65,7 @@ def score(
     """
     options = options or ScoreOptions()
     plan = Plan.of(source, output, options)
-    run = _Run(plan, nlp, options, progress or (lambda done: None))
+    run = _Run(plan, nlp, options, progress or (lambda done, total: None))
     try:
         return run.to_stream(stdin, stdout or sys.stdout.buffer) if plan.streaming else run.to_file(stdin)
     except BrokenPipeError:
@@ -85,7 +87,8 @@ class _Run:
     plan: Plan
     nlp: "Language"
     options: ScoreOptions
-    progress: Callable[[int], Any]
+    progress: Callable[[int, int | None], Any]
+    total: int | None = None
 
     def to_file(self, stdin: IO[bytes] | None) -> ScoreSummary:
         columns = Columns(class_names(self.nlp), self.options.nodes, self.options.prefix)
@@ -151,7 +154,7 @@ class _Run:
             (stdin or sys.stdin.buffer) if plan.source == "-" else plan.source,
             plan.kind,
             need=need,
-            quoted_tsv=options.quoted_tsv,
+            dialect=options.dialect,
             convert=need if plan.output_kind == "parquet" else None,
             skip=skip,
             longest=options.max_row_size,
@@ -160,7 +163,7 @@ class _Run:
     def _writer(self, rows: Rows, columns: Columns) -> Writer:
         if rows.columns is not None:
             columns.refuse_clash(list(rows.columns), self.plan.source)
-        return Writer.of(rows, self.plan.kind, self.plan.output_kind, columns, self.options)
+        return Writer.of(rows, self.plan.row_kind, self.plan.output_kind, columns, self.options)
 
     def _settings(self, columns: Columns) -> dict[str, Any]:
         """What the parts depend on, for a run that resumes with them."""
@@ -177,6 +180,9 @@ class _Run:
             "--batch-size": options.batch_size,
             "--prefix": options.prefix,
             "--quoted-tsv": options.quoted_tsv,
+            "--separator": options.separator,
+            "--encoding": options.encoding,
+            "--null": list(options.null),
             "--max-row-size": options.max_row_size,
             "--escape-formulas": options.escape_formulas,
             "the columns": columns.names,
@@ -186,6 +192,8 @@ class _Run:
         """Score part after part; each is safe on the disk when its number comes out."""
         while taken := self._take(rows, spool, writer):
             index, done = len(spool.parts), spool.done
+            if fraction := rows.fraction():
+                self.total = round((done.rows + len(taken)) / fraction)
             good = [row for row, reason in taken if reason is None]
             scored = self._score(good, writer.columns, done.rows)
             writer.write_part(spool.rows_file(index), scored, self.options.text_column)
@@ -196,7 +204,7 @@ class _Run:
             empty = sum(scores[writer.columns.names[0]] is None for _, scores in scored)
             rejected = len(taken) - len(good)
             spool.commit(Part(done.rows + len(taken), done.empty + empty, done.rejected + rejected))
-            self.progress(spool.done.rows)
+            self.progress(spool.done.rows, self.total)
             yield index
 
     def _take(self, rows: Rows, spool: Spool, writer: Writer) -> list[tuple[Row, str | None]]:
@@ -211,7 +219,7 @@ class _Run:
                     f"{self.plan.source}:{row.line}: row {row.number}: {reason} "
                     "(--on-error skip puts such rows among the rejects)"
                 )
-            if reason is None and self.plan.kind == "jsonl":
+            if reason is None and self.plan.row_kind == "jsonl":
                 writer.columns.refuse_clash(row.values, f"{self.plan.source}:{row.line}")
             taken.append((row, reason))
             characters += (
@@ -225,9 +233,7 @@ class _Run:
 
     def _unfit(self, row: Row) -> str | None:
         column = self.options.text_column
-        text = row.values[column]
-        if text is None:
-            return f"{column!r} is null; a text was expected"
+        text = self.options.dialect.text(row.values[column])
         if not isinstance(text, str):
             return f"{column!r} is {str(text)[:40]!r}, a {type(text).__name__}; a text was expected"
         if "\0" in text:
@@ -242,7 +248,7 @@ class _Run:
         return row.values.get(self.options.id_column) if self.options.id_column else None
 
     def _score(self, rows: list[Row], columns: Columns, number: int) -> list[Scored]:
-        texts = [row.values[self.options.text_column] for row in rows]
+        texts = [self.options.dialect.text(row.values[self.options.text_column]) for row in rows]
         with self.nlp.memory_zone():  # words seen once would stay in the vocabulary for the rest of the run
             docs = self.nlp.pipe(
                 (text for text in texts if text.strip()),
@@ -258,7 +264,7 @@ class _Run:
             yield row, columns.row(next(docs) if text.strip() else None)
             number += 1
             if number % 64 == 0:
-                self.progress(number)
+                self.progress(number, self.total)
 
     def _publish_rejects(self, spool: Spool) -> None:
         path = self.plan.rejects

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from treesent.data.tables import Row, Rows
+from treesent.data.rows import Row, Rows
 from treesent.errors import DataError
 from treesent.scoring import arrow
 from treesent.scoring.options import ScoreOptions

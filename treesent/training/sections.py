@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from treesent.config import Dropout, File, Fraction, section
 from treesent.data import sst
+from treesent.data.dialect import Dialect
 from treesent.data.row_rules import RowRules
 from treesent.data.texts import is_labelled
 from treesent.errors import RecipeError
@@ -48,6 +49,10 @@ class CorporaConfig:
     """Column of the classes: their names, or numbers from 0 in the order of ``labels.names``."""
     quoted_tsv: bool = False
     """Treat ``"`` in tsv files as in csv files."""
+    separator: str = ""
+    """What separates the cells of csv and tsv files; empty to tell it by the header."""
+    encoding: str = "utf-8"
+    """Of text tables; a byte order mark says otherwise."""
     scale_column: str = ""
     """Column of a table with the number of classes that the row's label was chosen from: with 3 or fewer, "positive"
     stands for positive and very positive, and the loss is on both together."""
@@ -85,6 +90,11 @@ class CorporaConfig:
         if len(heads) == 1:
             missing = {"train_heads", "dev_heads"} - heads
             raise RecipeError(f"{min(heads)} is set without {min(missing)}; set both or neither")
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the tables are written."""
+        return Dialect(self.quoted_tsv, self.separator or None, self.encoding)
 
     def row_rules(self, name: str) -> RowRules:
         """Say which rows of a table are read, and how.

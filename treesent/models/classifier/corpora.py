@@ -70,7 +70,7 @@ def read_corpora(recipe: Recipe) -> Corpora:
                 corpus,
                 config.text_column,
                 config.label_column,
-                quoted_tsv=config.quoted_tsv,
+                dialect=config.dialect,
                 rules=config.row_rules(name),
             )
             for corpus in config.files(name)

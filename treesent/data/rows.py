@@ -1,0 +1,74 @@
+"""A row of a table, whatever the table is."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from treesent.data.dialect import SEPARATORS
+from treesent.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of a table."""
+
+    number: int
+    """One-based; a header is not counted."""
+    line: int
+    """One-based line of the file where the record begins (the number of the row in a parquet file)."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """Column to value: text in csv and tsv, any JSON value elsewhere. Empty where there is a fault."""
+    fault: str | None = None
+    """Why the record cannot be read, or None."""
+    raw: Any = None
+    """The record as it stands in the file, without its line end; a byte that is not UTF-8 is a lone surrogate
+    (``raw.encode("utf-8", "surrogateescape")`` gives the bytes back). In parquet the pair of the record batch
+    and the row's index in it."""
+
+
+class Rows(Iterator[Row]):
+    """The rows of a table, one after the other."""
+
+    def __init__(
+        self,
+        rows: Iterator[Row],
+        columns: Sequence[str] | None,
+        schema: Any = None,
+        read: Callable[[], float] | None = None,
+    ) -> None:
+        """Wrap an iterator.
+
+        :param rows: the rows.
+        :param columns: the columns where the table as a whole has them: all kinds but ``jsonl``.
+        :param schema: the Arrow schema of a parquet file.
+        :param read: tells what fraction of the table has been read.
+        """
+        self._rows, self.columns, self.schema, self._read = rows, columns, schema, read
+
+    def __next__(self) -> Row:
+        return next(self._rows)
+
+    def fraction(self) -> float | None:
+        """Tell what fraction of the table has been read, from 0 to 1; None where its size is not known."""
+        return None if self._read is None else min(1.0, self._read())
+
+
+def require_columns(name: str, found: Iterable[str], need: Iterable[str]) -> None:
+    """Check that a table has its columns.
+
+    :param name: the table, for the message.
+    :param found: the columns there are.
+    :param need: the columns wanted.
+    :raises DataError: one is missing; the message names the nearest and all there are.
+    """
+    found = list(found)
+    for column in need:
+        if column not in found:
+            near = [
+                name
+                for name in difflib.get_close_matches(column, found, 1)
+                if not set(name) & set(SEPARATORS)
+            ]
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise DataError(f"{name}: no column {column!r}; {hint}columns: {', '.join(map(repr, found))}")
