@@ -94,23 +94,23 @@ def read_rows(
         known = " ".join((*KINDS, *READ_ONLY))
         raise DataError(f"{name}: {kind!r} is not a known table format; known: {known}")
     dialect, meter = dialect or Dialect(), _Meter()
-    known = meter.fraction if isinstance(source, str | Path) else None
+    read = meter.fraction if isinstance(source, str | Path) else None
     if kind == "parquet":
         return read_parquet(source, name, need, convert, skip, longest)
     if kind == "json":
         rows = _array(source, name, need, meter)
-        return Rows(islice(rows, skip, None), None, read=known)
+        return Rows(islice(rows, skip, None), None, read=read)
     if kind == "excel":
         return Rows(islice(_sheet(source, name, need), skip, None), None)
     lines = _lines(source, name, longest, dialect.encoding, meter)
     if kind == "txt":
         require_columns(name, ["text"], need)
-        return Rows(islice(_text(lines), skip, None), ["text"], read=known)
+        return Rows(islice(_text(lines), skip, None), ["text"], read=read)
     if kind == "jsonl":
-        return Rows(islice(_jsonl(lines, need), skip, None), None, read=known)
+        return Rows(islice(_jsonl(lines, need), skip, None), None, read=read)
     separator, lines = _separator(lines, kind, need, dialect)
     header, rows = _separated(lines, name, separator, need, kind == "csv" or dialect.quoted_tsv, longest)
-    return Rows(islice(rows, skip, None), header, read=known)
+    return Rows(islice(rows, skip, None), header, read=read)
 
 
 class _Meter:

@@ -12,6 +12,8 @@ from treesent.projector.points import Points
 from treesent.types import Float32
 from treesent.vectors.principal import principal_axes
 
+FEWEST = 5
+"""t-SNE and UMAP place so few distinct points as PCA does: there is nothing to unfold."""
 KEPT = 50
 """Principal components that t-SNE, UMAP and k-means work on."""
 
@@ -53,7 +55,9 @@ def lay_out(points: Points, keys: Sequence[str] = ("pca",), seed: int = 0) -> tu
     out = []
     for key in dict.fromkeys(("pca", *keys)):
         title, make = LAYOUTS[key]
-        places = _fit(make(axes, seed))
+        places = _fit(
+            _finite(make(axes, seed), axes) if len(np.unique(axes, axis=0)) > FEWEST else axes[:, :3]
+        )
         n_points = len(points.names)
         note = NOTES[key]
         if key == "pca":
@@ -112,6 +116,13 @@ def _umap(axes: Float32, seed: int) -> Float32:
             init="random" if few else "spectral",
         ).fit_transform(axes)
     return np.asarray(fitted, np.float32)
+
+
+def _finite(places: Float32, axes: Float32) -> Float32:
+    """Places of t-SNE or UMAP, with those of PCA where a point got none."""
+    if np.isfinite(places).all():
+        return places
+    return axes[:, : places.shape[1]]
 
 
 def _fit(places: Float32) -> Float32:

@@ -55,13 +55,13 @@ def _opened(name: str) -> "Language":
     return load_pipeline(name)
 
 
-def _values(texts: Any) -> Iterable[Any]:
+def _values(texts: Any) -> list[Any]:
     """The elements as Python values."""
     for name in ("to_pylist", "to_list"):
         if hasattr(texts, name):
             values: list[Any] = getattr(texts, name)()
             return values
-    return iter(texts)
+    return list(texts)
 
 
 def _text(value: Any, place: int) -> str:

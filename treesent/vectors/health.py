@@ -10,6 +10,9 @@ from treesent.errors import VectorsError
 from treesent.vectors.table import VectorTable
 
 TELLING = ("good", "bad", "not", "love", "hate", "great", "terrible")
+OPPOSITES = (("good", "bad"), ("love", "hate"), ("great", "terrible"))
+ALIKE = 0.98
+"""The cosine from which on two words of opposite sentiment are too much alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,13 @@ class Health:
         """Why the table should not be used for sentiment, and what to do; None if it is fit."""
         if self.merged:
             return _explain(self.merged)
+        near = [pair for pair in OPPOSITES if self.cosines.get("/".join(pair), 0.0) >= ALIKE]
+        if near:
+            shown = ", ".join(f"{a!r} and {b!r} ({self.cosines[f'{a}/{b}']:.2f})" for a, b in near)
+            return (
+                f"{shown} have nearly the same vector (their cosine stands behind), so little sentiment can be "
+                "learned: the table was trained on too little text, or for too long on one topic; take another one"
+            )
         if self.zero_rows > self.n_words // 2:
             return f"{self.zero_rows} of {self.n_words} rows are zero: the table was not filled; build or fetch it again"
         return None

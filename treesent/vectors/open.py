@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from treesent.files import packaged
 from treesent.vectors.formats import Selection, read_vectors
 from treesent.vectors.formats.libraries import from_spacy
-from treesent.vectors.formats.select import Duplicates
+from treesent.vectors.formats.select import BadWords, Duplicates
 from treesent.vectors.health import require_apart
 from treesent.vectors.table import VectorTable
 
@@ -26,6 +26,7 @@ class ReadOptions(TypedDict, total=False):
     half: bool
     lower: bool
     duplicates: Duplicates
+    bad_words: BadWords
     words: str | Path | None
     member: str | None
     trust_pickle: bool

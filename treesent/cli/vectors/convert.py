@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -60,6 +60,10 @@ def convert(
     duplicates: Annotated[
         Duplicates, typer.Option(help="What to do with a word that occurs twice.")
     ] = Duplicates.fail,
+    bad_words: Annotated[
+        Literal["error", "skip", "replace"],
+        typer.Option("--on-bad-word", help="What to do with a word that is not UTF-8."),
+    ] = "error",
     width: Annotated[
         int | None, typer.Option(min=1, help="Number of principal components to reduce to.")
     ] = None,
@@ -91,6 +95,7 @@ def convert(
         vocabulary=read_vocabulary(vocabulary),
         lower=lower,
         duplicates=duplicates.value,
+        bad_words=bad_words,
         words=words,
         member=member,
         trust_pickle=trust_pickle,

@@ -107,7 +107,9 @@ class App extends Frames {
     if (isFormula(text)) return this.ask(text);
     const [first] = complete(this.lower, text, 1);
     if (first !== undefined) return this.select(first, true);
-    if (text.trim()) toast(`“${text.trim()}” is not on this map`);
+    if (!text.trim()) return;
+    this.#focus(null, [], []);
+    toast(`“${text.trim()}” is not on this map`);
   }
 
   choose(indices) {

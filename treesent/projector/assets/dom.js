@@ -43,3 +43,12 @@ function figure(value, signed = false) {
   const text = size.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   return (value < 0 ? "−" : signed && value > 0 ? "+" : "") + text;
 }
+
+/** The rectangles of the cards that lie over an element, in its coordinates. */
+function cardsOver(element) {
+  const { left, top } = element.getBoundingClientRect();
+  return [...document.querySelectorAll(".card:not([hidden])")].map((card) => {
+    const { x, y, width, height } = card.getBoundingClientRect();
+    return { x: x - left, y: y - top, w: width, h: height };
+  });
+}

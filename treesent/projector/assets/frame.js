@@ -167,6 +167,7 @@ class Frames {
       scene = this.scene();
       if (scene.solid) byDepth(screen.depths, this.order);
       paintPoints(this.pixels, canvas.width, canvas.height, scene);
+      scene.cards = cardsOver(canvas);
       this.labels.place(scene, this.firstLabels(), this.regionLabels(scene));
       this.gridStale = true;
       this.stale = false;

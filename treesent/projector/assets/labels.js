@@ -57,12 +57,14 @@ class Labels {
 
   /**
    * Choose the labels of a view.
-   * @param scene { xs, ys, depths, shown, bright, width, height, radius, solid, most }
+   * @param scene { xs, ys, depths, shown, bright, width, height, radius, solid, most, cards }, where cards are the
+   *   rectangles that lie over the map
    * @param first points that are named whatever else is there, [{ i, size, weight }]
    * @param regions names of groups of points, [{ text, x, y, colour }], the largest first
    */
   place(scene, first, regions = []) {
     const occupied = new Occupied();
+    for (const card of scene.cards ?? []) occupied.take(card);
     this.#placeRegions(scene, regions, occupied);
     const out = [];
     const done = new Set();
@@ -79,9 +81,10 @@ class Labels {
         [x - w / 2, y - gap - h],
         [x - w / 2, y + gap],
       ];
-      for (const [left, top] of force === "always" ? spots.slice(0, 1) : spots) {
+      const whole = ([left, top]) => left >= 0 && top >= 0 && left + w <= scene.width && top + h <= scene.height;
+      for (const [left, top] of force === "always" ? [spots.find(whole) ?? spots[0]] : spots) {
         const rect = { x: left - 5, y: top - 2, w: w + 10, h: h + 4 };
-        if (force !== "always" && !occupied.free(rect)) continue;
+        if (force !== "always" && !(whole([left, top]) && occupied.free(rect))) continue;
         occupied.take(rect);
         done.add(i);
         out.push({ i, dx: left - x, dy: top + h / 2 - y, size, weight });
@@ -118,7 +121,7 @@ class Labels {
       const w = this.context.measureText(region.text).width;
       for (const shift of [0, -22, 22, -44, 44]) {
         const rect = { x: region.x - w / 2 - 6, y: region.y + shift - 11, w: w + 12, h: 22 };
-        if (!occupied.free(rect)) continue;
+        if (rect.x < 0 || rect.x + rect.w > scene.width || !occupied.free(rect)) continue;
         occupied.take(rect);
         this.regions.push({ ...region, y: region.y + shift });
         break;

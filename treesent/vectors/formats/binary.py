@@ -50,7 +50,8 @@ def _read(path: Path, file: BinaryIO, selection: Selection, n_words: int, width:
             raise VectorsError(
                 f"{path}: the file ends in word {number + 1} of {n_words}: it is cut short, fetch it again"
             )
-        word = selection.word(_decode(path, buffer[place:blank].lstrip(b"\n"), number))
+        raw = _decode(path, selection, buffer[place:blank].lstrip(b"\n"), number)
+        word = None if raw is None else selection.word(raw)
         if word is not None:
             if len(words) == len(matrix):
                 matrix.resize((min(limit, len(matrix) * 5 // 4 + 1), width), refcheck=False)
@@ -68,10 +69,11 @@ def _read(path: Path, file: BinaryIO, selection: Selection, n_words: int, width:
         raise VectorsError(f"{path}: {error}") from error
 
 
-def _decode(path: Path, word: bytes, number: int) -> str:
+def _decode(path: Path, selection: Selection, word: bytes, number: int) -> str | None:
     try:
-        return word.decode("utf-8")
+        return selection.decode(word)
     except UnicodeDecodeError as error:
         raise VectorsError(
-            f"{path}: word {number + 1} ({word[:40]!r}) is not UTF-8: the file is damaged, or another format"
+            f"{path}: word {number + 1} ({word[:40]!r}) is not UTF-8: the file is damaged, or of another format, or "
+            "was cut inside a word by its maker; give --on-bad-word skip or replace"
         ) from error

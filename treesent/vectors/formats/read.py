@@ -11,7 +11,7 @@ from treesent.vectors.formats.arrays import read_npy, read_safetensors
 from treesent.vectors.formats.binary import read_binary
 from treesent.vectors.formats.libraries import read_fasttext, read_gensim, read_spacy
 from treesent.vectors.formats.opening import open_bytes
-from treesent.vectors.formats.select import Duplicates, Selection
+from treesent.vectors.formats.select import BadWords, Duplicates, Selection
 from treesent.vectors.formats.text import header_of, read_text
 from treesent.vectors.table import FILE, VectorTable
 
@@ -26,6 +26,7 @@ def read_vectors(
     half: bool = False,
     lower: bool = False,
     duplicates: Duplicates = "fail",
+    bad_words: BadWords = "error",
     words: str | Path | None = None,
     member: str | None = None,
     trust_pickle: bool = False,
@@ -42,19 +43,31 @@ def read_vectors(
     :param half: hold the table in float16.
     :param lower: normalise the words; the first of those that fall together is kept.
     :param duplicates: ``"fail"`` refuses a word that occurs twice, ``"first"`` keeps its first row.
+    :param bad_words: what to do with a word that is not UTF-8: ``"error"``, ``"skip"`` or ``"replace"``.
     :param words: the file of words of an ``.npy`` or safetensors matrix.
     :param member: which file of a zip archive.
     :param trust_pickle: open gensim's own files, which are pickles and can run any program when opened.
     :raises VectorsError: naming the place and the fix, if the file cannot be read.
     """
-    selection = Selection(most_frequent, vocabulary, half, lower, duplicates)
+    selection = Selection(most_frequent, vocabulary, half, lower, duplicates, bad_words)
     place, beside = Path(path), None if words is None else Path(words)
     if place.is_dir():
         if (place / FILE).is_file():
             return read_safetensors(place / FILE, selection, beside)
         if (place / "meta.json").is_file() or (place / "strings.json").is_file():
             return read_spacy(place, selection)
-        raise VectorsError(f"{place} is a folder of neither treesent (no {FILE}) nor spaCy (no meta.json)")
+        return read_vectors(
+            _inside(place),
+            most_frequent=most_frequent,
+            vocabulary=vocabulary,
+            half=half,
+            lower=lower,
+            duplicates=duplicates,
+            bad_words=bad_words,
+            words=words,
+            member=member,
+            trust_pickle=trust_pickle,
+        )
     if not place.exists():
         return read_spacy(_installed(str(path)), selection)
     if place.suffix == ".safetensors" and place.is_file():
@@ -70,6 +83,30 @@ def read_vectors(
     if _is_binary(start):
         return read_binary(place, selection, member)
     return read_text(place, selection, member)
+
+
+_SUFFIXES = (".txt", ".vec", ".bin", ".kv", ".model", ".npy", ".safetensors", ".gz", ".zip", ".bz2", ".xz")
+
+
+def _inside(folder: Path) -> Path:
+    """The one table of vectors that lies in a folder.
+
+    :raises VectorsError: there is none, or several, which are named.
+    """
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if (path.is_file() and path.suffix.lower() in _SUFFIXES)
+        or (path.is_dir() and any((path / name).is_file() for name in (FILE, "meta.json", "strings.json")))
+    ]
+    # A matrix of words that stand in a file of the same name.
+    found = [path for path in found if path.suffix != ".txt" or path.with_suffix(".npy") not in found]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(path.name for path in found[:8])
+        raise VectorsError(f"{folder} holds several tables of vectors: name one of {names}")
+    raise VectorsError(f"{folder} is a folder of neither treesent (no {FILE}) nor spaCy (no meta.json)")
 
 
 def _is_binary(start: bytes) -> bool:

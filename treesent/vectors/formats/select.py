@@ -10,6 +10,7 @@ from treesent.errors import VectorsError
 from treesent.vectors.table import VectorTable, normalise
 
 Duplicates = Literal["fail", "first"]
+BadWords = Literal["error", "skip", "replace"]
 
 
 class Selection:
@@ -22,6 +23,7 @@ class Selection:
         half: bool = False,
         lower: bool = False,
         duplicates: Duplicates = "fail",
+        bad_words: BadWords = "error",
     ) -> None:
         """Set the conditions.
 
@@ -30,6 +32,8 @@ class Selection:
         :param half: hold the table in float16.
         :param lower: normalise the words, the first row of those that fall together being kept.
         :param duplicates: ``"fail"`` refuses a word that occurs twice, ``"first"`` keeps its first row.
+        :param bad_words: ``"error"`` refuses a word that is not UTF-8, ``"skip"`` leaves its row out, ``"replace"``
+            puts U+FFFD for the bytes that make no sense.
         """
         if most_frequent is not None and most_frequent < 1:
             raise VectorsError(f"--most-frequent takes at least 1, not {most_frequent}")
@@ -38,6 +42,7 @@ class Selection:
         self.half = half
         self.lower = lower
         self.skips_duplicates = lower or duplicates == "first"
+        self.bad_words = bad_words
         self._seen: set[str] = set()
 
     @property
@@ -53,6 +58,20 @@ class Selection:
     def limit(self, n_words: int) -> int:
         """How many rows of a file of ``n_words`` are looked at."""
         return n_words if self.most_frequent is None else min(n_words, self.most_frequent)
+
+    def decode(self, word: bytes) -> str | None:
+        """Decode a word as UTF-8.
+
+        :param word: as it stands in the file.
+        :returns: None to leave its row out.
+        :raises UnicodeDecodeError: it is not UTF-8, and that is an error.
+        """
+        try:
+            return word.decode("utf-8")
+        except UnicodeDecodeError:
+            if self.bad_words == "error":
+                raise
+            return None if self.bad_words == "skip" else word.decode("utf-8", "replace")
 
     def word(self, raw: str) -> str | None:
         """The word as the table will hold it; None to leave its row out."""

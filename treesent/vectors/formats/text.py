@@ -129,10 +129,10 @@ class _TextReader:
         if any(row[2].count(b" ") != blanks for row in rows):
             rows = [self._odd_row(line, self.line + i) for i, line in enumerate(lines)]
         try:
-            words = [row[0].decode("utf-8") for row in rows]
+            kept = [(row[0].decode("utf-8"), row[2]) for row in rows]
         except UnicodeDecodeError:
-            words = [self._decode(row[0], self.line + i) for i, row in enumerate(rows)]
-        kept: list[tuple[str, bytes]] = list(zip(words, (row[2] for row in rows), strict=True))
+            found = [(self._decode(row[0], self.line + i), row[2]) for i, row in enumerate(rows)]
+            kept = [(word, numbers) for word, numbers in found if word is not None]
         if self.selection.vocabulary is not None or self.selection.skips_duplicates:
             named = [(self.selection.word(word), numbers) for word, numbers in kept]
             kept = [(word, numbers) for word, numbers in named if word is not None]
@@ -159,11 +159,12 @@ class _TextReader:
             self._fail(number, 1, f"{found} numbers, not {self.width}", "mend or remove the row")
         return b" ".join(fields[: -self.width]), b" ", b" ".join(fields[-self.width :])
 
-    def _decode(self, word: bytes, number: int) -> str:
+    def _decode(self, word: bytes, number: int) -> str | None:
         try:
-            return word.decode("utf-8")
+            return self.selection.decode(word)
         except UnicodeDecodeError as error:
-            self._fail(number, error.start + 1, f"the word {word!r} is not UTF-8", "save the file as UTF-8")
+            fix = "save the file as UTF-8, or give --on-bad-word skip or replace"
+            self._fail(number, error.start + 1, f"the word {word!r} is not UTF-8", fix)
 
     def _grow(self, n_rows: int) -> None:
         if n_rows > len(self.matrix):
