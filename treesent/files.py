@@ -54,6 +54,11 @@ def installed_pipelines() -> list[str]:
     return sorted({entry.name for entry in entry_points(group="spacy_models")})
 
 
+def english_parser() -> str:
+    """Name a spaCy pipeline that parses English: one that is installed, if there is any."""
+    return next((name for name in installed_pipelines() if name.startswith("en_core_web")), "en_core_web_sm")
+
+
 def recipe_path(name: str | Path) -> Path:
     """The file of a training recipe.
 

@@ -12,8 +12,11 @@ def heads(
         Path, typer.Option("--output", "-o", metavar="OUT", help="The file of heads to write.")
     ],
     pipeline: Annotated[
-        str, typer.Option(help="A spaCy pipeline with a dependency parser.")
-    ] = "en_core_web_sm",
+        str | None,
+        typer.Option(
+            help="A spaCy pipeline with a dependency parser; an installed en_core_web_* without it."
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
 ) -> None:
     """Parse the sentences of a treebank and write their dependency heads, one sentence a line.
@@ -21,8 +24,8 @@ def heads(
     A network that reads dependency trees, such as the Child-Sum Tree-LSTM, is trained on this file.
     """
     from treesent.data.heads import write_heads
-    from treesent.files import check_outputs
+    from treesent.files import check_outputs, english_parser
 
     output.parent.mkdir(parents=True, exist_ok=True)
     check_outputs([output], [trees], overwrite)
-    typer.echo(f"{output}: {write_heads(trees, output, pipeline):,} sentences", err=True)
+    typer.echo(f"{output}: {write_heads(trees, output, pipeline or english_parser()):,} sentences", err=True)

@@ -17,7 +17,7 @@ class Length(StrEnum):
     """How a model decides where a text ends."""
 
     by_end = "end"
-    by_go_on = "go-on"
+    by_go_on = "go_on"
     by_count = "count"
 
 
@@ -39,7 +39,11 @@ def sample(
     ] = 1.0,
     length: Annotated[
         Length | None,
-        typer.Option(help="Require a model that was trained to end texts this way."),
+        typer.Option(
+            help="Require a model that was trained to end texts this way.",
+            parser=lambda value: Length(str(value).replace("-", "_")),
+            metavar="[end|go_on|count]",
+        ),
     ] = None,
     max_length: Annotated[
         int, typer.Option(min=1, help="Cut texts after this many symbols, not counting the prompt.")
@@ -70,7 +74,7 @@ def sample(
     if output != "-":
         check_outputs([output], [model], overwrite)
     set_threads(threads)
-    wanted = None if length is None else length.value.replace("-", "_")
+    wanted = None if length is None else length.value
     texts = draw(
         load_language_model(model, device, length=wanted),
         n,

@@ -43,4 +43,9 @@ def show(
         typer.echo(to_text(tree, colour=sys.stdout.isatty()))
     sentiment = doc._.sentiment
     if len(trees) > 1:
-        typer.echo(f"whole text: {sentiment.label} ({sentiment.confidence:.2f})")
+        polarity = "" if sentiment.polarity is None else f"{sentiment.polarity:+.2f} "
+        typer.echo(f"whole text: {polarity}{sentiment.label}, confidence {sentiment.confidence:.2f}")
+    if sentiment.polarity is not None:
+        typer.echo(
+            "(polarity from -1.00, very negative, to +1.00, very positive; then the label of each phrase)"
+        )

@@ -52,6 +52,13 @@ class Encoded:
         """Symbols that the vocabulary lacks."""
         return int(np.count_nonzero(self.symbols == UNK))
 
+    def some(self, n: int) -> Encoded:
+        """Select texts at equal distances.
+
+        :param n: about how many; 0 for all.
+        """
+        return self.take(np.arange(len(self))[:: max(1, len(self) // n)]) if n else self
+
     def take(self, texts: Int64) -> Encoded:
         """Select texts, in the order given.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from treesent.errors import ModelError, TreesentError
+from treesent.files import english_parser
 from treesent.text import benepar
 from treesent.text.docs import Sentences, Tokens
 from treesent.trees import dependency
@@ -59,7 +60,7 @@ def source_of(doc: "Doc", trees: "Trees", parser: "Source | None") -> "Source":
     if trees == "dependency" and len(doc) and not doc.has_annotation("DEP"):
         raise TreesentError(
             "trees = 'dependency' needs a dependency parser before treesent, and this pipeline has none "
-            "(or it is disabled): load one (spacy.load('en_core_web_sm')), or say trees = 'auto'"
+            f"(or it is disabled): load one (spacy.load({english_parser()!r})), or say trees = 'auto'"
         )
     if trees in ("learned", "seq2seq") and trees != parser:
         own = "no parser of its own" if parser is None else f"a parser of its own for trees = {parser!r}"

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -317,7 +317,10 @@ class Trainer:
             name = f"optimizer{i}"
             restore_optimizer(optimizer, checkpoint.part(f"{name}."), checkpoint.values[name])
         self.scaler.load_state_dict(checkpoint.values["scaler"])
-        self.progress = TypeAdapter(Progress).validate_python(checkpoint.values["progress"], strict=True)
+        progress = checkpoint.values["progress"]
+        if set(progress) != {part.name for part in fields(Progress)}:
+            raise ModelError(f"its progress has the parts {sorted(progress)}")
+        self.progress = TypeAdapter(Progress).validate_json(json.dumps(progress), strict=True)
         shapes = {name: weight.shape for name, weight in self.model.state_dict().items()}
         if self.progress.best_epoch and {name: t.shape for name, t in self.best.items()} != shapes:
             raise ModelError("the best weights in the checkpoint are not this network's")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from treesent.config import section
 from treesent.errors import ModelError
+from treesent.files import english_parser
 from treesent.models.classifier.recursive_config import RecursiveConfig
 from treesent.nn.initial import glorot_blocks
 from treesent.nn.layout import Layout
@@ -89,8 +90,9 @@ def heads_first(layout: Layout) -> Layout:
     if layout.head is None:
         if layout.n_inner:
             raise ModelError(
-                "the Child-Sum Tree-LSTM needs dependency trees, and these trees have no heads: put a "
-                "dependency parser before treesent and set trees = 'dependency', or give the recipe heads "
+                "the Child-Sum Tree-LSTM needs dependency trees, and these trees have no heads: put a dependency "
+                f"parser before treesent ({english_parser()!r}, say) and set trees = 'dependency', or give the "
+                "recipe heads "
                 "(a treebank's constituency trees, and the phrases of the project command, have none)"
             )
         return layout

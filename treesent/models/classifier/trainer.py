@@ -157,7 +157,10 @@ def _check_classes(recipe: Recipe, labels: LabelsConfig) -> None:
     try:
         _nothing(labels).figure(recipe.training.metric)
     except TreesentError as error:
-        raise RecipeError(f"training.metric is {recipe.training.metric!r}; {error}") from error
+        raise RecipeError(
+            f"training.metric is {recipe.training.metric!r}; {error}. With these classes, give "
+            f"--training.metric root.accuracy_{n_classes}"
+        ) from error
 
 
 def _nothing(labels: LabelsConfig) -> TreeScores:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from treesent.config import Dropout, OneOf, section
 from treesent.errors import RecipeError
 from treesent.nn.cells import CELLS
 
-Length = Literal["end", "go_on", "count"]
+Length = Annotated[
+    Literal["end", "go_on", "count"],
+    BeforeValidator(lambda value: value.replace("-", "_") if isinstance(value, str) else value),
+]
 LENGTHS: tuple[Length, ...] = ("end", "go_on", "count")
 """How a text ends, see :mod:`treesent.models.language.end_of_text`."""
 

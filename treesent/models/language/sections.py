@@ -22,7 +22,9 @@ class LanguageTrainingConfig(TrainingConfig):
     epoch_steps: NonNegativeInt = 0
     """Windows between evaluations on dev; 0 for a whole pass over the texts."""
     eval_texts: NonNegativeInt = 0
-    """Number of dev texts in these evaluations, 0 for all; after the last epoch all are evaluated."""
+    """Number of dev texts in these evaluations, 0 for all."""
+    final_texts: NonNegativeInt = 0
+    """Number of dev texts in the evaluation after the last epoch, 0 for all."""
     free_running: bool = False
     """Also evaluate the model on its own samples, which ``free_perplexity`` needs."""
     scheduled_sampling: ScheduledSampling = field(default_factory=ScheduledSampling)

@@ -86,7 +86,11 @@ class LanguageScores:
 
 
 def score_language(
-    model: LanguageModel, texts: Encoded, batch_size: int, free_running: bool = False
+    model: LanguageModel,
+    texts: Encoded,
+    batch_size: int,
+    free_running: bool = False,
+    progress_bar: bool = False,
 ) -> LanguageScores:
     """Score held-out texts.
 
@@ -94,11 +98,12 @@ def score_language(
     :param texts: encoded with the model's vocabulary.
     :param batch_size: texts side by side.
     :param free_running: measure too how it does on its own draws.
+    :param progress_bar: draw one on standard error, where that is a terminal.
     """
     mode = model.training
     model.eval()
     try:
-        nats = float(text_losses(model, texts.texts(), batch_size).sum())
+        nats = float(text_losses(model, texts.texts(), batch_size, progress_bar=progress_bar).sum())
         free = run_freely(model, texts.texts(), batch_size) if free_running else None
     finally:
         model.train(mode)
@@ -151,8 +156,7 @@ class LanguageTask(Task):
         self.train, self.dev = train, dev
         self.lanes = Lanes(len(train.symbols), config.batch_size, config.window)
         self.epoch_steps = config.epoch_steps or self.lanes.windows
-        few = np.arange(len(dev))[:: max(1, len(dev) // config.eval_texts)] if config.eval_texts else None
-        self.often = dev if few is None else dev.take(few)
+        self.often = dev.some(config.eval_texts)
         self.free_running, self.sampling = config.free_running, config.scheduled_sampling
         # Depends on the pass alone: a cache, not a state.
         self._stream = lru_cache(maxsize=1)(partial(shuffled, train, config.seed))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from treesent.models.language.count import bucket_starts
 from treesent.models.language.model import LanguageModel
@@ -29,6 +30,7 @@ def text_losses(
     *,
     skip: int = 0,
     lengths: Int64 | None = None,
+    progress_bar: bool = False,
 ) -> Float64:
     """Give the negative log-probability of each text, every one read from the state before any.
 
@@ -39,6 +41,7 @@ def text_losses(
     :param lengths: of a model that draws lengths first: those of the texts that these are the beginnings of.
         None if these are whole, with their ends; how probable their lengths are counts then too.
         *Shape:* (n_texts,)
+    :param progress_bar: draw one on standard error, where that is a terminal.
     :returns: in nats. *Shape:* (n_texts,)
     """
     device = model.device
@@ -46,7 +49,8 @@ def text_losses(
     sizes = np.array([len(text) for text in texts], np.int64)
     of_texts = torch.from_numpy(sizes - 1 if lengths is None else lengths).to(device)
     order = np.argsort(-sizes, kind="stable")
-    for begin in range(0, len(order), batch):
+    begins = range(0, len(order), batch)
+    for begin in tqdm(begins, "evaluating", disable=None if progress_bar else True, leave=False):
         chosen = order[begin : begin + batch]
         own = None if model.count is None else of_texts[torch.from_numpy(chosen).to(device)]
         longest, state = int(sizes[chosen[0]]), model.initial_state(len(chosen), device, own)

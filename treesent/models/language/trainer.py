@@ -100,7 +100,8 @@ def write(
             if tensor.is_floating_point():
                 tensor.data.copy_(tensor.data.half())
     training = recipe.training
-    scores = score_language(model, data.task.dev, training.eval_batch_size, training.free_running)
+    dev = data.task.dev.some(training.final_texts)
+    scores = score_language(model, dev, training.eval_batch_size, training.free_running, progress_bar=True)
     table = tuned_table(model, recipe) if _tunes(recipe) and model.embedding.rowwise else None
     write_language_model(folder, model, scores, half, table)
     return scores
