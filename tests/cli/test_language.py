@@ -198,7 +198,7 @@ BROKEN = {
         1,
         ["'end', not by 'count'", "--model.length"],
     ),
-    "no such way": (["sample", "lm", "--length", "never"], 2, ["--length", "go-on"]),
+    "no such way": (["sample", "lm", "--length", "never"], 2, ["--length", "go_on"]),
     "no samples": (["sample", "lm", "-n", "0"], 2, ["-n", "greater than or equal to 1"]),
     "temperature below 0": (["sample", "lm", "--temperature", "-1"], 2, ["--temperature"]),
     "top-p of 0": (["sample", "lm", "--top-p", "0"], 1, ["top_p is 0.0", "must be in (0, 1]"]),

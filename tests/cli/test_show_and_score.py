@@ -154,7 +154,7 @@ def test_the_bar_is_drawn_where_standard_error_is_a_terminal(tmp_path, monkeypat
         score_file(str(tmp_path / "a.txt"), str(tmp_path / "b.jsonl"), ScoreOptions())
     drawn = _read_all(main)
     os.close(main)
-    assert "300 rows" in drawn and "rows/s" in drawn
+    assert "300/300" in drawn and "rows/s" in drawn
 
 
 def test_the_module_runs():

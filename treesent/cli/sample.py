@@ -21,6 +21,14 @@ class Length(StrEnum):
     by_count = "count"
 
 
+def _length(value: str) -> Length:
+    """Read a length; ``go-on`` is ``go_on``."""
+    try:
+        return Length(str(value).replace("-", "_"))
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(Length)}") from None
+
+
 def sample(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The folder of a language model.")],
     prompt: Annotated[str, typer.Option(help="The beginning of every text.")] = "",
@@ -41,7 +49,7 @@ def sample(
         Length | None,
         typer.Option(
             help="Require a model that was trained to end texts this way.",
-            parser=lambda value: Length(str(value).replace("-", "_")),
+            parser=_length,
             metavar="[end|go_on|count]",
         ),
     ] = None,

@@ -8,6 +8,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -117,14 +118,13 @@ class _Meter:
     """Tells how much of a file has been read."""
 
     def __init__(self) -> None:
-        self.stream: IO[bytes] | None = None
-        self.size, self.done = 1, False
+        self.file, self.size, self.done = -1, 1, False
 
     def fraction(self) -> float:
         """What fraction of the file has been read, packed or not."""
-        if self.done or self.stream is None:
+        if self.done or self.file < 0:
             return float(self.done)
-        return self.stream.tell() / max(self.size, 1)
+        return os.lseek(self.file, 0, os.SEEK_CUR) / max(self.size, 1)
 
 
 def _lines(
@@ -232,7 +232,7 @@ def _opened(source: str | Path | IO[bytes], name: str, meter: _Meter) -> Iterato
         raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     try:
         with path.open("rb") as packed:
-            meter.stream, meter.size = packed, path.stat().st_size
+            meter.file, meter.size = packed.fileno(), path.stat().st_size
             opener = _OPENERS.get(path.suffix.lower())
             with opener(packed, "rb") if opener else nullcontext(packed) as stream:
                 yield stream

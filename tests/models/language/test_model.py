@@ -347,7 +347,7 @@ def test_a_damaged_folder_is_refused(tmp_path):
         ({"cell": "lstn"}, "cell is 'lstn'"),
         ({"hidden": 0}, "hidden is 0"),
         ({"cutoffs": (5, 5)}, "cutoffs is"),
-        ({"orders": (0,)}, r"orders\[0\] is 0; must be at least 1"),
+        ({"orders": (0,)}, r"orders\[0\] is 0; must be in \[1, 1000\]"),
         ({"tied": True, "orders": (2,)}, "tied is true, and orders is set too"),
         ({"output_dropout": 1.0}, "output_dropout is"),
         ({"ngram_bits": 25}, "ngram_bits is 25"),
