@@ -30,6 +30,8 @@ EXTRAS = {
         "openpyxl>=3.1",
         "pandas>=2.2",
         "polars>=1",
+        "textblob>=0.18",
+        "vaderSentiment>=3.3",
         "setuptools>=68",
         "wheel",
     ],

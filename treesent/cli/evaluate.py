@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,16 @@ def evaluate(
             "--cases", help="DATA has the columns kind, text and expected; print what is right by kind."
         ),
     ] = False,
+    suite: Annotated[
+        bool,
+        typer.Option(
+            "--suite",
+            help="DATA is a folder of tables (text, label, split); print a line for each, dev rows alone.",
+        ),
+    ] = False,
+    word_lists: Annotated[
+        bool, typer.Option("--word-lists", help="With --suite: VADER and TextBlob too.")
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Trees or texts scored together.")] = 256,
     threads: Threads = 1,
     device: Device = "auto",
@@ -66,6 +77,9 @@ def evaluate(
 
     if cases:
         _print_cases(model, data, threads, device, as_json)
+        return
+    if suite:
+        _print_suite(model, data, threads, device, as_json, word_lists)
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -89,6 +103,33 @@ def evaluate(
     if report.n_empty:
         typer.echo(f"{report.n_empty} rows without text left out")
     typer.echo("\nroots: label by row, prediction by column\n" + confusion_table(report.root, report.labels))
+
+
+def _print_suite(model: str, data: str, threads: int, device: str, as_json: bool, word_lists: bool) -> None:
+    from treesent.pipeline.suite import pipeline_scorer, run_suite, textblob_scorer, vader_scorer
+
+    scorers = {model: pipeline_scorer(open_pipeline(model, threads, device))}
+    if word_lists:
+        scorers |= {"VADER": vader_scorer(), "TextBlob": textblob_scorer()}
+    found = {name: list(run_suite(data, scorer)) for name, scorer in scorers.items()}
+    if as_json:
+        typer.echo(json.dumps({name: [asdict(score) for score in scores] for name, scores in found.items()}))
+        return
+    for name, scores in found.items():
+        typer.echo(
+            f"{name}\n{'':<22}{'n':>7}{'3 classes':>11}{'recall':>9}{'binary':>9}{'ECE':>8}{'texts/s':>10}"
+        )
+        for score in scores:
+            binary = "" if score.binary is None else f"{score.binary:.1f}"
+            cells = f"{score.accuracy:>11.1f}{score.recall:>9.1f}{binary:>9}{score.calibration_error:>8.3f}"
+            typer.echo(f"{score.name:<22}{score.n:>7,}{cells}{score.texts_per_second:>10,.0f}")
+        binaries = [score.binary for score in scores if score.binary is not None]
+        means = [
+            sum(values) / max(len(values), 1)
+            for values in ([s.accuracy for s in scores], [s.recall for s in scores], binaries)
+        ]
+        error = sum(score.calibration_error for score in scores) / len(scores)
+        typer.echo(f"{'mean':<22}{'':>7}{means[0]:>11.1f}{means[1]:>9.1f}{means[2]:>9.1f}{error:>8.3f}\n")
 
 
 def _print_cases(model: str, data: str, threads: int, device: str, as_json: bool) -> None:
