@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,3 +215,17 @@ def test_align(sst_dir, tmp_path):
     assert len(list(read_trees(output))) == 50
     assert align_file(tmp_path / "dev.txt", tmp_path / "raw.tsv", str(output)).trees == 50
     assert command(tmp_path / "dev.txt", "--align", tmp_path / "raw.tsv", "--whole").exit_code == 2
+
+
+def test_an_output_that_exists_is_replaced_only_when_asked_and_an_input_never(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("fine\n")
+    Path("out.txt").write_text("mine")
+    command = ["trees", "a.txt", "--trees", "right-branching", "-o"]
+    refused = CliRunner().invoke(app, [*command, "out.txt"])
+    assert refused.exit_code == 1 and Path("out.txt").read_text() == "mine"
+    assert "--overwrite" in refused.stderr
+    assert CliRunner().invoke(app, [*command, "out.txt", "--overwrite"]).exit_code == 0
+    assert Path("out.txt").read_text() == "(- fine)\n"
+    assert CliRunner().invoke(app, [*command, "a.txt", "--overwrite"]).exit_code == 1
+    assert Path("a.txt").read_text() == "fine\n"

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from treesent.cli.options import Overwrite
+from treesent.files import check_outputs, replacing
+
 if TYPE_CHECKING:
     from treesent.data.phrases import Unplaced
     from treesent.pipeline.tree_sources import Trees
@@ -88,6 +91,7 @@ def trees(
             help="FILE holds trees: lay them over spaCy's tokens of the sentences in RAW (.tsv: line, raw).",
         ),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write bracketed trees for plain text, one a line; every node without a label has -.
 
@@ -97,6 +101,9 @@ def trees(
     Exit codes: 0 done; 1 an error, nothing at OUT; 2 a command line that makes no sense; 3 done, some labels
     in OUT.rejects.jsonl.
     """
+    if output != "-":
+        inputs = [None if file == "-" else file, labels, align]
+        check_outputs([output, _rejects(Path(output)) if labels else None], inputs, overwrite)
     if align is not None:
         if labels is not None or model is not None or source != From.auto or whole:
             raise typer.BadParameter("stands alone: only -o and --n-classes go with it", param_hint="--align")
@@ -238,7 +245,8 @@ def _reject(unplaced: Iterable[Unplaced], output: Path) -> None:
     """Write the rows without a node, and take away what an earlier run left."""
     lines = [json.dumps({**asdict(row.given), "reason": row.reason}, ensure_ascii=False) for row in unplaced]
     if lines:
-        _rejects(output).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with replacing(_rejects(output), "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
     else:
         _rejects(output).unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ from typing import IO, Any, Self
 from torch import Tensor
 
 from treesent.errors import DivergenceError, OutputError
+from treesent.files import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class StepLog:
             with _named(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 kept = _lines_until(path, step, epochs) if step else []
-                path.write_text("".join(kept), encoding="utf-8")
+                with replacing(path, "w", encoding="utf-8") as file:
+                    file.writelines(kept)
                 self._file = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Self:

@@ -20,6 +20,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from treesent.errors import MissingExtraError, ModelError
+from treesent.files import replacing_path
 from treesent.models.parser.chart import cky, inside
 from treesent.models.parser.silver.hints import Hints
 from treesent.trees.structure import Structure
@@ -215,14 +216,15 @@ class Teacher(nn.Module):
     def save(self, path: str | Path) -> None:
         """Write the weights.
 
-        :param path: the file.
+        :param path: the file; one that is there is replaced when all is written.
         """
         from dataclasses import asdict
 
         from safetensors.torch import save_file
 
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
-        save_file(tensors, path, {"format": FORMAT, "names": json.dumps(asdict(self.names))})
+        with replacing_path(Path(path)) as partial:
+            save_file(tensors, partial, {"format": FORMAT, "names": json.dumps(asdict(self.names))})
 
     @classmethod
     def load(cls, path: str | Path, folder: str | Path) -> Teacher:
