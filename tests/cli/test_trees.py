@@ -135,7 +135,7 @@ def test_a_phrase_without_a_node_is_told_by_its_row(files):
         assert f"labels.csv: row {reject['row']} (line {reject['row'] + 1}): {phrase!r}: " in result.output
     assert "4 superb" not in output.read_text() and "(4 (- superb) (- .))" in output.read_text()
     (files / "labels.csv").write_text("\n".join(lines[:2]) + "\n")
-    assert command(*arguments).exit_code == 0
+    assert command(*arguments, "--overwrite").exit_code == 0
     assert not (files / "trees.txt.rejects.jsonl").exists()
 
 

@@ -522,9 +522,10 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, source, output):
     assert not Path(f"{output}.partial").exists()
 
 
-def test_control_c_leaves_no_final_file_and_exit_code_130(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_leaves_no_final_file_and_what_resume_needs(tmp_path, number, code):
     source, output = big(tmp_path / "a.csv"), tmp_path / "b.csv"
-    assert interrupt(source, output, how=signal.SIGINT) == 130
+    assert interrupt(source, output, how=number) == code
     assert not output.exists() and Path(f"{output}.partial").is_dir()
     again = subprocess.run(command(0, source, "-o", output), check=False, capture_output=True, text=True)
     assert again.returncode == 1 and "continue it with --resume" in again.stderr
