@@ -290,7 +290,7 @@ def _target(path: str | Path) -> Path:
 
 
 def _check_folder(path: str | Path, target: Path, holds: Iterable[str]) -> None:
-    """Refuse to replace what is no folder of treesent's."""
+    """Refuse to replace a folder that is not treesent's."""
     if not target.exists():
         return
     if not target.is_dir():

@@ -222,7 +222,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_bytes(folder
         (["--corpora.train", "broken.txt"], 1, "broken.txt:1:"),
         (["--corpora.train", "empty.txt"], 1, "no tree"),
         (["--device", "quantum"], 1, "use auto, cpu, cuda, cuda:1 or mps"),
-        (["--training.metric", "root.accuracy_3"], 1, "no figure 'accuracy_3' for 5 classes"),
+        (["--training.metric", "root.accuracy_3"], 1, "no metric 'accuracy_3' for 5 classes"),
         (
             ["--training.optimizer.learn_rate", "1e38", "--training.optimizer.kind", "sgd"],
             1,

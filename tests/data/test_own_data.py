@@ -237,7 +237,7 @@ def test_datasets_saved_and_streamed(folder):
         (ROWS, {"training.class_weights": [1, 2]}, "2 numbers for 3 classes"),
         (ROWS, {"training.class_weights": [0, -1]}, "a list of numbers of at least 0"),
         (ROWS, {"training.class_weights": "balance"}, "class_weights is 'balance'"),
-        (ROWS, {"training.metric": "root.accuracy_2"}, "no figure 'accuracy_2' for 3 classes"),
+        (ROWS, {"training.metric": "root.accuracy_2"}, "no metric 'accuracy_2' for 3 classes"),
         ([(" ", "good"), ("", "bad")], {"labels.names": ["good", "bad"]}, "nothing for corpora.train"),
     ],
 )

@@ -45,9 +45,9 @@ def test_roots_and_nodes_and_names():
     scores = score_trees(PROBS, LABELS, np.array([2, 4]), POLARITY)
     assert scores.root.n == 2
     assert scores.root.accuracy == 0
-    assert scores.figure("root.accuracy_2") == 50
-    assert scores.figure("nodes.accuracy_5") == scores.figure("nodes.accuracy") == pytest.approx(60)
-    assert scores.figure("root.accuracy_2+nodes.accuracy_5") == pytest.approx((50 + 60) / 2)
+    assert scores.metric("root.accuracy_2") == 50
+    assert scores.metric("nodes.accuracy_5") == scores.metric("nodes.accuracy") == pytest.approx(60)
+    assert scores.metric("root.accuracy_2+nodes.accuracy_5") == pytest.approx((50 + 60) / 2)
     record = json.loads(json.dumps(scores.to_dict()))
     assert set(record) == {"root", "nodes"}
     assert {"accuracy_5", "accuracy_2", "macro_f1", "n"} <= set(record["root"])
@@ -56,15 +56,15 @@ def test_roots_and_nodes_and_names():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("accuracy", "root.FIGURE or nodes.FIGURE"),
+        ("accuracy", "root.METRIC or nodes.METRIC"),
         ("root.accuracy_3", "accuracy_5"),
         ("nodes.n", "macro_f1"),
-        ("root.accuracy+", "root.FIGURE"),
+        ("root.accuracy+", "root.METRIC"),
     ],
 )
 def test_an_unknown_metric_names_the_known(name, message):
     with pytest.raises(TreesentError, match=message):
-        score_trees(PROBS, LABELS, np.array([2]), POLARITY).figure(name)
+        score_trees(PROBS, LABELS, np.array([2]), POLARITY).metric(name)
 
 
 def test_classes_without_polarity_and_empty_sets():

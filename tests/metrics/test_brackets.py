@@ -42,7 +42,7 @@ def test_other_sentences_and_other_metrics_are_refused():
     with pytest.raises(TreesentError, match="different sentences"):
         score_brackets(GOLD, Structure.right_branching([3, 4]))
     scores = score_brackets(GOLD, GOLD)
-    assert scores.figure("bracket_f1") == scores.figure("exact_match") == 100.0
+    assert scores.metric("bracket_f1") == scores.metric("exact_match") == 100.0
     for name in ("n", "accuracy"):
         with pytest.raises(TreesentError, match="bracket_f1 and exact_match"):
-            scores.figure(name)
+            scores.metric(name)

@@ -46,7 +46,7 @@ def test_a_scored_doc_keeps_its_own_sentiment(nlp):
 
 @pytest.mark.parametrize("value", [3, {"label": "positive"}, "good", {"probs": "x"}])
 def test_what_is_no_sentiment_is_refused(nlp, value):
-    with pytest.raises(TreesentError, match="is no sentiment"):
+    with pytest.raises(TreesentError, match="is not a sentiment"):
         nlp.make_doc("good")._.sentiment = value
 
 

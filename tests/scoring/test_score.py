@@ -522,7 +522,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, source, output):
     assert not Path(f"{output}.partial").exists()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_leaves_no_final_file_and_what_resume_needs(tmp_path, number, code):
     source, output = big(tmp_path / "a.csv"), tmp_path / "b.csv"
     assert interrupt(source, output, how=number) == code

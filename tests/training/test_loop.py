@@ -276,7 +276,7 @@ def test_early_stopping_keeps_the_best_weights():
     # The network on the whole table says the same as on the rows of the corpora.
     model.embedding = VectorEmbedding(working.table.matrix)
     scores = evaluate_trees(model, working.table, corpus(), POLARITY, 2)
-    assert scores.figure(config.metric) == pytest.approx(progress.best)
+    assert scores.metric(config.metric) == pytest.approx(progress.best)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run():

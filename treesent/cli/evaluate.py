@@ -65,7 +65,7 @@ def evaluate(
 ) -> None:
     """Measure a pipeline on bracketed trees, or on a table of texts and labels.
 
-    All figures are in percent. Bracketed trees are scored on their own words and structure: no tokeniser,
+    All numbers are in percent. Bracketed trees are scored on their own words and structure: no tokeniser,
     no parser. A table's texts go through the whole pipeline, and the document's sentiment is the prediction;
     rows with empty text are left out and counted (n_empty).
 
@@ -151,7 +151,7 @@ def _print_cases(model: str, data: str, threads: int, device: str, as_json: bool
 
 
 def table(scores: "dict[str, Scores]") -> str:
-    """The figures, a row for each part.
+    """The metrics, a row for each part.
 
     :param scores: by the part's name.
     """

@@ -100,7 +100,7 @@ def score(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
     n_process: Annotated[int, typer.Option(min=1, help="Processes; pays where a parser is slow.")] = 1,
     threads: Threads = 1,
     device: Device = "auto",

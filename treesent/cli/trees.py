@@ -95,7 +95,7 @@ def trees(
 ) -> None:
     """Write bracketed trees for plain text, one a line; every node without a label has -.
 
-    With --labels, each phrase's label lies on its node; a phrase that is no node is told by its row, and is
+    With --labels, each phrase's label goes to its node; a phrase that is not a node is reported with its row, and is
     in OUT.rejects.jsonl. What is written can be trained on.
 
     Exit codes: 0 done; 1 an error, nothing at OUT; 2 a command line that makes no sense; 3 done, some labels

@@ -205,7 +205,7 @@ def name_classes(sources: Iterable[LabelledRows]) -> tuple[str, ...]:
 
 
 MOST_CLASSES = 1000
-"""More different labels than this are no classes but, say, identifiers."""
+"""More different labels than this are not classes but identifiers, for example."""
 _NUMBER = re.compile(r"-?\d+")
 
 

@@ -198,7 +198,7 @@ def _json_row(number: int, line: int, raw: str, need: Sequence[str]) -> Row:
             if "\\ud" in raw or "\\uD" in raw:
                 json.dumps(values, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            fault = r"half of a surrogate pair (\ud800 to \udfff alone), which is no character"
+            fault = r"half of a surrogate pair (\ud800 to \udfff alone), which is not a character"
         except (ValueError, RecursionError) as error:
             fault = f"broken JSON: {error}"
         else:

@@ -14,13 +14,13 @@ from treesent.types import Float32, Float64, Int64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """How well probabilities agree with labels. Every figure is in percent (0 to 100)."""
+    """How well probabilities agree with labels. All metrics are in percent (0 to 100)."""
 
     n: int
     """Labelled nodes scored."""
     n_classes: int
     accuracy: float
-    """Share of nodes whose most probable class is the label's."""
+    """Fraction of nodes whose most probable class is the label's."""
     accuracy_2: float | None
     """Binary accuracy, see :func:`score`; None if the classes have no polarity."""
     macro_f1: float
@@ -35,17 +35,17 @@ class Scores:
             figures["accuracy_2"] = self.accuracy_2
         return figures | {"macro_f1": self.macro_f1, "n": self.n, "confusion": self.confusion.tolist()}
 
-    def figure(self, name: str) -> float:
-        """Look a figure up by name.
+    def metric(self, name: str) -> float:
+        """Look up a metric by name.
 
         :param name: ``accuracy``, ``accuracy_N`` with N the number of classes, ``accuracy_2``, ``macro_f1``.
-        :raises TreesentError: there is no such figure for these classes.
+        :raises TreesentError: there is no such metric for these classes.
         """
         figures = {"accuracy": self.accuracy} | self.to_dict()
         if name in figures and name not in ("n", "confusion"):
             return float(figures[name])
         known = ", ".join(key for key in figures if key not in ("n", "confusion"))
-        raise TreesentError(f"no figure {name!r} for {self.n_classes} classes; there are {known}")
+        raise TreesentError(f"no metric {name!r} for {self.n_classes} classes; there are {known}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,20 +59,20 @@ class TreeScores:
         """Give plain values for JSON: an object each for ``root`` and ``nodes``."""
         return {"root": self.root.to_dict(), "nodes": self.nodes.to_dict()}
 
-    def figure(self, name: str) -> float:
-        """Look a figure up by name.
+    def metric(self, name: str) -> float:
+        """Look up a metric by name.
 
-        :param name: ``root.`` or ``nodes.`` and the name of a figure, ``root.accuracy_5`` say; or several
+        :param name: ``root.`` or ``nodes.`` and the name of a metric, ``root.accuracy_5`` say; or several
             joined by ``+``, for their mean.
-        :raises TreesentError: there is no such figure.
+        :raises TreesentError: there is no such metric.
         """
         if "+" in name:
             names = name.split("+")
-            return sum(map(self.figure, names)) / len(names)
+            return sum(map(self.metric, names)) / len(names)
         place, _, figure = name.partition(".")
         if place not in ("root", "nodes") or not figure:
-            raise TreesentError(f"the metric {name!r} is not of the form root.FIGURE or nodes.FIGURE")
-        return (self.root if place == "root" else self.nodes).figure(figure)
+            raise TreesentError(f"the metric {name!r} is not of the form root.METRIC or nodes.METRIC")
+        return (self.root if place == "root" else self.nodes).metric(figure)
 
 
 def score(probs: Float32, labels: npt.NDArray[np.integer[Any]], polarity: Sequence[float] | None) -> Scores:
@@ -87,7 +87,7 @@ def score(probs: Float32, labels: npt.NDArray[np.integer[Any]], polarity: Sequen
         :mod:`treesent.trees.label_sets`) counts for binary accuracy alone, where all its classes are of one side.
         *Shape:* ``(n_nodes,)``.
     :param polarity: a number for each class, or None if classes have none.
-    :raises TreesentError: a label that is no class.
+    :raises TreesentError: a label that is not a class.
     """
     n_classes = probs.shape[1]
     every = labels.astype(np.int64)

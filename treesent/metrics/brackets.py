@@ -22,21 +22,21 @@ class BracketScores:
     """Brackets of the treebank."""
     f1: float
     exact_match: float
-    """Share of sentences whose brackets are all right."""
+    """Fraction of sentences whose brackets are all right."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values for JSON."""
         return {"bracket_f1": self.f1, "exact_match": self.exact_match, "n": self.n}
 
-    def figure(self, name: str) -> float:
-        """Look a figure up by name.
+    def metric(self, name: str) -> float:
+        """Look up a metric by name.
 
         :param name: ``bracket_f1`` or ``exact_match``.
-        :raises TreesentError: there is no such figure.
+        :raises TreesentError: there is no such metric.
         """
         if name in ("bracket_f1", "exact_match"):
             return float(self.to_dict()[name])
-        raise TreesentError(f"a parser has no figure {name!r}; there are bracket_f1 and exact_match")
+        raise TreesentError(f"a parser has no metric {name!r}; there are bracket_f1 and exact_match")
 
 
 def score_brackets(gold: Structure, predicted: Structure) -> BracketScores:

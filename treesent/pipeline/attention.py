@@ -132,7 +132,7 @@ def of_pooling(predictor: "Predictor", words: list[str], lookup: "Lookup", name:
     pool = getattr(network, "attention", None)
     if not isinstance(pool, AttentionPool):
         raise ModelError(
-            f"{name} has no attention over words: its parser is no encoder-decoder, and its classifier "
+            f"{name} has no attention over words: its parser is not an encoder-decoder, and its classifier "
             "does not pool by attention (train pipelines/seq2seq_parser.cfg or deep_attention_lstm.cfg)"
         )
     seen: list[npt.NDArray[np.float32]] = []

@@ -71,7 +71,7 @@ class Sentiment(dict[str, Any]):
             )
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise TreesentError(
-                f"{values!r:.80} is no sentiment ({error}); give what doc._.sentiment.to_dict() gave"
+                f"{values!r:.80} is not a sentiment ({error}); give what doc._.sentiment.to_dict() gave"
             ) from error
 
     def _repr_html_(self) -> str:

@@ -36,7 +36,7 @@ def grow_trees(
     """Make the trees of texts, without labels.
 
     Tokens, parse and constituents are the pipeline's; a component ``treesent`` in it gives its parser and
-    nothing else. White space is no word, so a blank text has no tree.
+    nothing else. White space is not a word, so a blank text has no tree.
 
     :param texts: plain texts.
     :param nlp: a pipeline; ``spacy.blank("en")`` will do for right-branching trees.

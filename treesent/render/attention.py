@@ -53,14 +53,16 @@ def draw_attention(attention: AttentionMap, path: str | Path) -> None:
 
 
 def check_picture(path: str | Path) -> Path:
-    """Refuse a file that is no picture, before any work is done.
+    """Refuse a file that is not a picture, before any work is done.
 
     :param path: the file.
-    :raises DataError: its suffix is no picture's.
+    :raises DataError: its suffix is not that of a picture.
     """
     path = Path(path)
     if path.suffix.lower() not in KINDS:
-        raise DataError(f"{path}: the suffix {path.suffix!r} is no picture's; give {' or '.join(KINDS)}")
+        raise DataError(
+            f"{path}: the suffix {path.suffix!r} is not that of a picture; use {' or '.join(KINDS)}"
+        )
     return path
 
 

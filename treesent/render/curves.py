@@ -77,7 +77,9 @@ def draw_curves(log: Log, path: str | Path) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in KINDS:
-        raise DataError(f"{path}: the suffix {path.suffix!r} is no picture's; give {' or '.join(KINDS)}")
+        raise DataError(
+            f"{path}: the suffix {path.suffix!r} is not that of a picture; use {' or '.join(KINDS)}"
+        )
     try:
         import matplotlib as mpl
     except ImportError:

@@ -46,7 +46,7 @@ class ScoreOptions:
     overwrite: bool = False
     """Replace an output that exists."""
     resume: bool = False
-    """Go on where an earlier run stopped."""
+    """Continue where an earlier run stopped."""
     max_row_size: int = LONGEST
     """Bytes of the longest row; a longer one is a bad row and is never held in memory whole."""
     escape_formulas: bool = False
@@ -62,7 +62,7 @@ class ScoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class ScoreSummary:
-    """What a run did, the rows of the runs it went on from included."""
+    """What a run did, including the rows of the runs it continues."""
 
     rows: int
     """Rows of the input."""

@@ -30,7 +30,7 @@ def from_spans(spans: Sequence[Span], blank: Sequence[Bool] | None = None) -> St
     """Binarise the constituents inside sentences, or parts of them.
 
     :param spans: spans of Docs that benepar parsed, each with at least one word.
-    :param blank: whether each token of each span is no word; white space by default.
+    :param blank: whether each token of each span is not a word; white space by default.
     :raises TreesentError: if a Doc carries no constituents or they do not fit, or a span has no word.
     """
     blanks: Sequence[Bool | None] = blank or [None] * len(spans)
@@ -63,7 +63,7 @@ def has_constituents(doc: Doc) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constituents:
-    """The constituents inside a span, counted in words from its start; white space is no word.
+    """The constituents inside a span, counted in words from its start; white space is not a word.
 
     :param start: first word of each. *Shape:* ``(n_constituents,)``
     :param end: one past its last word. *Shape:* ``(n_constituents,)``
@@ -79,7 +79,7 @@ def constituents(span: Span, blank: Bool | None = None) -> Constituents:
     """Give the constituents inside a span.
 
     :param span: a span of a Doc that benepar parsed.
-    :param blank: whether each of its tokens is no word; white space by default.
+    :param blank: whether each of its tokens is not a word; white space by default.
     :raises TreesentError: if the Doc carries none, or they do not fit its tokens.
     """
     from spacy.attrs import IS_SPACE

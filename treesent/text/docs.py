@@ -30,7 +30,7 @@ class Tokens:
     :param begin: first character, counted within the Doc.
     :param end: the character after the last.
     :param head: the token's head, counted over all Docs; itself where it has none.
-    :param blank: whether it is no word: white space, at first.
+    :param blank: whether it is not a word: white space, at first.
     :param says: whether it can hold an opinion; at first, whatever is not blank.
     :param spaced: whether a space follows.
     :param doc: the Doc it is of.

@@ -1,4 +1,4 @@
-"""HTML in texts: tags are no words, some of them end a sentence, and entities stand for characters."""
+"""HTML in texts: tags are not words, some of them end a sentence, and entities stand for characters."""
 
 import re
 from collections.abc import Iterator

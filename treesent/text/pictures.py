@@ -55,7 +55,7 @@ def picture_words(text: str) -> tuple[str, ...]:
 
     :param text: one token, without skin tones, joiners and selectors of variants.
     :returns: the words, from the tables of this module or the name that Unicode gives the character; none where
-        the token is no picture.
+        the token is not a picture.
     """
     if word := EMOTICONS.get(text) or EMOJI.get(text):
         return (word,)

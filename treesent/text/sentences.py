@@ -221,7 +221,7 @@ class _Texts:
         return bool(self.tokens.blank[place]) and not self.flags[place] & (BREAK | BLANK)
 
     def _after_space(self, place: int, after: int, begin: int, end: int) -> int:
-        """A mark, then a line break: only an abbreviation goes on after it."""
+        """A mark, then a line break: only an abbreviation continues the sentence."""
         word = self._word(after, end)
         if word < 0:
             return -1

@@ -40,7 +40,7 @@ class Vocabulary:
         words, as in treebanks.
     :param symbols: the others, in their order.
     :param lowercase: read texts in small letters.
-    :raises DataError: a symbol stands there twice, or is no character where these are asked for.
+    :raises DataError: a symbol occurs twice, or is not a character where characters are asked for.
     """
 
     def __init__(self, unit: Unit, symbols: Sequence[str], lowercase: bool = False) -> None:
@@ -55,7 +55,7 @@ class Vocabulary:
             raise DataError(f"the symbol {twice!r} stands twice in a vocabulary; name each once")
         if unit == "character":
             if wrong := [symbol for symbol in symbols if len(symbol) != 1]:
-                raise DataError(f"{wrong[0]!r} is no character; say unit = 'word'")
+                raise DataError(f"{wrong[0]!r} is not a single character; set unit = 'word'")
             self._codes = np.array([ord(symbol) for symbol in symbols], np.uint32)
             self._order = np.argsort(self._codes)
 

@@ -18,7 +18,7 @@ first step, and for tasks whose batches do not depend on each other."""
 class Scored(Protocol):
     """Metrics of an evaluation, in percent."""
 
-    def figure(self, name: str) -> float:
+    def metric(self, name: str) -> float:
         """Return one metric.
 
         :param name: as in ``training.metric``.

@@ -217,7 +217,7 @@ class Trainer:
     def _evaluate(self) -> tuple[float, dict[str, Any]]:
         """The metric that chooses the best epoch, and all metrics."""
         scores = self.task.evaluate(self.model, self.device, self.config.eval_batch_size)
-        return scores.figure(self.config.metric), scores.to_dict()
+        return scores.metric(self.config.metric), scores.to_dict()
 
     def save(self, path: Path) -> None:
         """Have the first process write a checkpoint, with the stream state of each of them.

@@ -47,7 +47,7 @@ def layout(leaf: Bool, offsets: Int64 | None = None) -> tuple[Int32, Int32, Int3
     roots = offsets[1:] - 1
     if (sizes < 1).any() or total.min(initial=1) < 1 or (total[roots] != 1).any():
         raise TreesentError(
-            f"{int(leaf.sum())} leaves among {len(leaf)} nodes are no binary tree in post-order: n words "
+            f"{int(leaf.sum())} leaves among {len(leaf)} nodes are not a binary tree in post-order: n words "
             "need n leaves and n - 1 inner nodes, each inner node after its two children"
         )
     order = np.lexsort((total, tree))

@@ -165,7 +165,7 @@ def _refuse(text: str, token: int, message: str, path: str | Path | None, line: 
 def _refuse_label(
     text: str, token: int, label: str, n_classes: int, path: str | Path | None, line: int
 ) -> NoReturn:
-    """Raise for a label that is none, telling a number out of range from text that is no number."""
+    """Raise for a bad label, and tell a number out of range from text that is not a number."""
     wanted = f"expected 0 to {n_classes - 1}, or {NO_LABEL} for none"
     if not label:
         message = f"a node without a label: {wanted}, after the opening bracket"

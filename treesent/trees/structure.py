@@ -196,7 +196,7 @@ class Structure:
 
         :param leaf: of all trees. *Shape:* ``(n_nodes,)``
         :param lengths: words of each sentence, at least 1. *Shape:* ``(n_trees,)``
-        :raises TreesentError: if these are no trees over so many words.
+        :raises TreesentError: if these are not trees over that many words.
         """
         lengths, leaf = _checked(lengths), np.asarray(leaf, np.bool_)
         offsets = run_offsets(2 * lengths - 1)

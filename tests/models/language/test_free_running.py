@@ -183,7 +183,7 @@ def test_a_model_that_knows_the_text_by_heart_suffers_on_its_own_draws():
     free = run_freely(model, texts.texts(), horizon=8, seed=3).by_distance()
     scores = task.evaluate(model, CPU, 8)
     assert scores.perplexity < 1.3
-    assert max(free[2:]) > 2 and scores.figure("free_perplexity") > scores.perplexity
+    assert max(free[2:]) > 2 and scores.metric("free_perplexity") > scores.perplexity
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -201,7 +201,7 @@ def test_the_recipe_trains_and_its_model_speaks(tmp_path, length):
     trained = train("output_recurrence", tmp_path / "out", overrides=overrides, device="cpu")
     first, last = (epoch["dev"] for epoch in trained.progress.history)
     assert last["perplexity"] < first["perplexity"] < 6
-    assert trained.dev.figure("free_perplexity") >= 1
+    assert trained.dev.metric("free_perplexity") >= 1
     model = load_language_model(tmp_path / "out", length=length)
     assert [text.text for text in sample(model, 2, prompt="ab", max_length=5)] == [
         text.text for text in sample(model, 3, prompt="ab", max_length=5)[:2]

@@ -383,5 +383,5 @@ def test_a_vocabulary_numbers_by_frequency_and_reads_back():
     assert Vocabulary.of(["b a b c c"], "word", most=2).symbols[2:] == ("b", "c")
     with pytest.raises(DataError, match="twice"):
         Vocabulary("character", "aba")
-    with pytest.raises(DataError, match="'ab' is no character"):
+    with pytest.raises(DataError, match="'ab' is not a single character"):
         Vocabulary("character", ["ab"])

@@ -147,11 +147,11 @@ def test_figures_of_a_uniform_model_are_the_logarithm_of_its_symbols():
     scores = task.evaluate(model, torch.device("cpu"), 2)
     assert scores.perplexity == pytest.approx(6)
     assert scores.bits_per_character == pytest.approx(math.log2(6) * 21 / 20)
-    with pytest.raises(TreesentError, match="no figure 'accuracy'"):
-        scores.figure("accuracy")
+    with pytest.raises(TreesentError, match="no metric 'accuracy'"):
+        scores.metric("accuracy")
     of_words = LanguageScores(10.0, 5, 0, 20, characters=False)
-    with pytest.raises(TreesentError, match="no figure 'bits_per_character'"):
-        of_words.figure("bits_per_character")
+    with pytest.raises(TreesentError, match="no metric 'bits_per_character'"):
+        of_words.metric("bits_per_character")
 
 
 class Killed(BaseException):
@@ -247,7 +247,7 @@ def test_figures_are_of_the_model_as_it_is_saved(folder, recipe, texts):
     model = LanguageModel.load(folder / "out")
     dev = Encoded.of(model.vocabulary, texts, model.config.backward)
     assert trained.dev == score_language(model, dev, 256)
-    assert trained.dev.figure("perplexity") != trained.progress.history[-1]["dev"]["perplexity"]
+    assert trained.dev.metric("perplexity") != trained.progress.history[-1]["dev"]["perplexity"]
 
 
 def test_a_few_texts_of_dev_are_looked_at_after_an_epoch_and_all_at_the_end(folder):

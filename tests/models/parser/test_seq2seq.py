@@ -59,11 +59,11 @@ def test_a_tree_comes_back_from_its_leaves(structure):
 
 
 def test_what_is_no_tree_is_refused():
-    with pytest.raises(TreesentError, match="no binary tree"):
+    with pytest.raises(TreesentError, match="not a binary tree"):
         Structure.from_leaves([True, False, True], [2])
     with pytest.raises(TreesentError, match="3 in all"):
         Structure.from_leaves([True, True], [2])
-    with pytest.raises(TreesentError, match="no binary tree"):
+    with pytest.raises(TreesentError, match="not a binary tree"):
         Structure.from_leaves([True, True, True, False], [1, 2][::-1])
 
 

@@ -155,7 +155,7 @@ def _check_classes(recipe: Recipe, labels: LabelsConfig) -> None:
             f"({', '.join(labels.names)}); give one for each"
         )
     try:
-        _nothing(labels).figure(recipe.training.metric)
+        _nothing(labels).metric(recipe.training.metric)
     except TreesentError as error:
         raise RecipeError(
             f"training.metric is {recipe.training.metric!r}; {error}. With these classes, give "

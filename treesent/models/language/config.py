@@ -64,13 +64,13 @@ class LanguageModelConfig:
     :mod:`treesent.models.language.output_recurrence`; needs the cell ``rnn``. 0 for the recurrence of the
     cell."""
     input_dropout: Dropout = 0.0
-    """Share of the symbols' vectors that is dropped."""
+    """Dropout rate of the vectors of symbols."""
     recurrent_dropout: Dropout = 0.0
-    """Share of the states before that is dropped, one mask a lane, layer and window."""
+    """Dropout rate of the recurrent states: one mask for each lane, layer and window."""
     layer_dropout: Dropout = 0.0
-    """Share of the states between layers that is dropped."""
+    """Dropout rate of the states between layers."""
     output_dropout: Dropout = 0.0
-    """Share of the states that is dropped before the output layer."""
+    """Dropout rate of the states before the output layer."""
 
     def __post_init__(self) -> None:
         self._check_recurrence()

@@ -51,7 +51,7 @@ def run_freely(
 ) -> FreeRunning:
     """Let a model read the beginning of each text in windows: a true symbol, then what it draws itself.
 
-    Each window goes on from the true text before it. This is what scheduled sampling with no true inputs
+    Each window continues from the true text before it. This is what scheduled sampling with no true inputs
     trains for, with windows as long as the training's.
 
     :param model: in evaluation mode.

@@ -40,7 +40,7 @@ def load_language_model(
     :param folder: what ``treesent train`` wrote.
     :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
     :param length: how it must end its texts, ``end``, ``go_on`` or ``count``; None for any.
-    :raises ModelError: it is no language model, or ends its texts in another way.
+    :raises ModelError: it is not a language model, or it ends its texts in another way.
     """
     from treesent.models.language.model import LanguageModel
     from treesent.nn.device import choose_device

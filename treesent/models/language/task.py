@@ -70,16 +70,16 @@ class LanguageScores:
             "n_characters": self.n_characters,
         }
 
-    def figure(self, name: str) -> float:
-        """Look a figure up by name.
+    def metric(self, name: str) -> float:
+        """Look up a metric by name.
 
         :param name: ``perplexity``, or of a model of characters ``bits_per_character``; ``free_perplexity``
             where that was measured.
-        :raises TreesentError: there is no such figure.
+        :raises TreesentError: there is no such metric.
         """
         if name not in ("perplexity", "bits_per_character", "free_perplexity") or name not in self.to_dict():
             raise TreesentError(
-                f"a language model has no figure {name!r}; there is perplexity, and of characters "
+                f"a language model has no metric {name!r}; there is perplexity, and of characters "
                 "bits_per_character"
             )
         return float(self.to_dict()[name])

@@ -117,7 +117,7 @@ def lengths_with(model: LanguageModel, prefix: Int64) -> Lengths:
     """
     assert model.count is not None
     first = len(prefix)
-    # A beginning longer than any text in training may go on as long again.
+    # A beginning longer than any text in training may continue for as long again.
     end = max(model.count.longest() + 1, 2 * first + 2)
     lengths = np.arange(first, end)
     log_probs = model.count.log_prob(torch.arange(first, end, device=model.device)).double().cpu().numpy()

@@ -50,9 +50,9 @@ class ParserConfig:
     chart: PositiveInt = 120
     """Sentences of more words are split by distances: a chart takes the cube of their length."""
     input_dropout: Dropout = 0.0
-    """Share of the vectors that is dropped."""
+    """Dropout rate of the vectors."""
     dropout: Dropout = 0.0
-    """Share of every layer's output that is dropped."""
+    """Dropout rate of the output of every layer."""
 
 
 @dataclass(frozen=True, slots=True)

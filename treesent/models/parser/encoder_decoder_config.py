@@ -47,11 +47,11 @@ class EncoderDecoderConfig:
     reads what it wrote; False to give it one vector for all words, as Vinyals et al. (2015,
     arXiv:1412.7449) do."""
     input_dropout: Dropout = 0.0
-    """Share of the vectors that is dropped."""
+    """Dropout rate of the vectors."""
     layer_dropout: Dropout = 0.0
-    """Share of the states between layers that is dropped."""
+    """Dropout rate of the states between layers."""
     output_dropout: Dropout = 0.0
-    """Share of what the softmax layer sees that is dropped."""
+    """Dropout rate of the input of the softmax layer."""
 
     def __post_init__(self) -> None:
         least = 3 if self.bidirectional == "first" else 2

@@ -83,7 +83,7 @@ class LinearisedTask(Task):
 
         :param items: which. *Shape:* ``(batch,)``.
         :param device: where the network is.
-        :param non_blocking: copy from pinned memory while the host goes on.
+        :param non_blocking: copy from pinned memory while the host continues.
         """
         part = self.train.take(items)
         distinct, inverse = np.unique(part.rows, return_inverse=True)
