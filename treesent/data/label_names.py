@@ -30,10 +30,10 @@ _SCHEMES: dict[frozenset[int], tuple[int, ...]] = {
 """What the numbers of a source stand for, the lowest first, where they are all that it has."""
 
 
-def tidy(value: Any) -> str | None:
-    """Write a label as the keys of this module are written; None for what is no label.
+def label_text(value: Any) -> str | None:
+    """Give a label as a name; None for what cannot be one.
 
-    :param value: what stands in the data.
+    :param value: the value in the data.
     """
     if isinstance(value, bool):
         return str(value).lower()
@@ -41,7 +41,17 @@ def tidy(value: Any) -> str | None:
         return str(int(value)) if value.is_integer() else None
     if isinstance(value, int):
         return str(value)
-    if not isinstance(value, str) or not value.strip():
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def tidy(value: Any) -> str | None:
+    """Give a label's name in lower case, with blanks between its words and abbreviations written out.
+
+    :param value: the value in the data.
+    :returns: None for what cannot be a label.
+    """
+    value = label_text(value)
+    if value is None:
         return None
     text = " ".join(value.casefold().replace("_", " ").replace("-", " ", value[1:].count("-")).split())
     return _ALIASES.get(text, text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from treesent.data.dialect import Dialect
-from treesent.data.label_names import LabelNames
+from treesent.data.label_names import LabelNames, label_text
 from treesent.data.row_rules import RowRules
 from treesent.data.rows import require_columns
 from treesent.data.tables import read_rows
@@ -183,7 +183,7 @@ def name_classes(sources: Iterable[LabelledRows]) -> tuple[str, ...]:
         for value, place in zip(source.values, source.places, strict=True):
             if source.names and isinstance(value, int) and 0 <= value < len(source.names):
                 continue
-            name = _name(value)
+            name = label_text(value)
             if name is None or (source.names and name.casefold() not in found):
                 raise DataError(
                     f"{source.name}: {place}: {source.label_column!r} is {value!r}; expected the name or the "
@@ -207,17 +207,6 @@ def name_classes(sources: Iterable[LabelledRows]) -> tuple[str, ...]:
 MOST_CLASSES = 1000
 """More different labels than this are not classes but identifiers, for example."""
 _NUMBER = re.compile(r"-?\d+")
-
-
-def _name(value: Any) -> str | None:
-    """A label as a name; None for what is none."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else None
-    if isinstance(value, int):
-        return str(value)
-    return value.strip() or None if isinstance(value, str) else None
 
 
 def label_number(value: Any, known: dict[str, int], n_classes: int) -> int | None:

@@ -11,6 +11,7 @@ from treesent.text.docs import Tokens
 from treesent.text.forms import RATINGS, placeholder, rating
 from treesent.text.markup import find_markup
 from treesent.text.pictures import picture_words
+from treesent.text.remembered import Flags
 from treesent.types import Bool, Int64
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _DECIDES = _INVISIBLE | _CLITIC | _HASH | _STAR | _STARS | _OUT | _MARKUP
 _CLITICS = {"nt": "n't", "n’t": "n't", "ve": "'ve", "re": "'re", "ll": "'ll", "m": "'m", "d": "'d"}
 _FULL, _EMPTY = frozenset("★⭐🌟✭✪"), frozenset("☆✩✰")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "zero": 0}
-_REMEMBERED = 1 << 16
 
 
 def _flags(text: str) -> int:
@@ -51,7 +51,7 @@ class ContextReader:
     """Reads tokens by their neighbours; it remembers what each text can be."""
 
     def __init__(self) -> None:
-        self._known: dict[int, int] = {}
+        self._flags = Flags(_flags)
 
     def __call__(self, docs: Sequence["Doc"], tokens: Tokens) -> tuple[Tokens, Bool]:
         """Read tokens as what they are looked up as.
@@ -61,7 +61,7 @@ class ContextReader:
         :returns: the tokens, with other words and blanks and what can hold an opinion; whether markup starts a
             sentence at each. *Shape:* ``(n_tokens,)``.
         """
-        flags = self._all_flags(tokens)
+        flags = self._flags(tokens)
         places = np.flatnonzero(flags & _DECIDES)
         tokens = replace(tokens, says=(flags & _SAYS) != 0)
         if not len(places):
@@ -70,16 +70,6 @@ class ContextReader:
         for place in places.tolist():
             edit.read(place)
         return edit.done(), edit.breaks
-
-    def _all_flags(self, tokens: Tokens) -> Int64:
-        distinct, inverse = np.unique(tokens.orth, return_inverse=True)
-        known, keys = self._known, distinct.tolist()
-        fresh = [key for key in keys if key not in known]
-        if len(known) + len(fresh) > _REMEMBERED:
-            known = self._known = {key: known[key] for key in keys if key in known}
-        for key in fresh:
-            known[key] = _flags(tokens.strings[key])
-        return np.array([known[key] for key in keys], np.int64)[inverse]
 
 
 class _Edit:

@@ -11,9 +11,9 @@ import re
 import unicodedata
 
 import numpy as np
-import numpy.typing as npt
 
 from treesent.text.docs import Tokens
+from treesent.text.remembered import Flags
 from treesent.types import Bool
 
 STOP, LOUD, DOTS, CLOSER, OPENER = (1 << place for place in range(5))
@@ -85,7 +85,6 @@ _EMOTICON = re.compile(r"^[<>]?[:;=8xX][\-o*'^]?[)\](\[dDpP/\\|3*]+$|^<3+$|^\^_*
 _ORDINAL = re.compile(r"^(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)]?$")
 _PATTERNS = ((_STOP, STOP), (_LOUD, LOUD), (_DOTS, DOTS), (_EMOTICON, EMOJI), (_ORDINAL, NUMBER))
 _LISTS = ((_CLOSERS, CLOSER), (_OPENERS, OPENER), (_BULLETS, BULLET), (STARTERS, STARTER))
-_REMEMBERED = 1 << 16
 
 
 def flags_of(text: str) -> int:
@@ -133,7 +132,7 @@ class SentenceSplitter:
     """Finds where sentences start; it remembers what each text can be."""
 
     def __init__(self) -> None:
-        self._known: dict[int, int] = {}
+        self._flags = Flags(flags_of)
 
     def __call__(self, tokens: Tokens) -> Bool:
         """Find the starts in the Docs that have no boundaries of their own.
@@ -159,16 +158,6 @@ class SentenceSplitter:
             if 0 <= after < end:
                 starts[after] = True
         return starts
-
-    def _flags(self, tokens: Tokens) -> npt.NDArray[np.int64]:
-        distinct, inverse = np.unique(tokens.orth, return_inverse=True)
-        known, keys = self._known, distinct.tolist()
-        fresh = [key for key in keys if key not in known]
-        if len(known) + len(fresh) > _REMEMBERED:
-            known = self._known = {key: known[key] for key in keys if key in known}
-        for key in fresh:
-            known[key] = flags_of(tokens.strings[key])
-        return np.array([known[key] for key in keys], np.int64)[inverse]
 
 
 class _Texts:
