@@ -51,8 +51,8 @@ def test_classes_far_apart_still_have_one_that_agrees(probs):
 
 
 def test_two_equal_peaks_are_neither():
-    torn = np.array([[0.46, 0.02, 0.03, 0.01, 0.48]], np.float32)
-    assert predicted_classes(torn, FIVE)[0] == 2
+    torn = np.array([[0.46, 0.02, 0.03, 0.01, 0.48], [0.5, 0, 0, 0, 0.5]], np.float32)
+    assert predicted_classes(torn, FIVE).tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(("unknown", "expected"), [(0, 0.9), (0.5, 0.9), (0.75, 0.55), (1, 0.2)])

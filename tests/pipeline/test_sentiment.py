@@ -303,3 +303,22 @@ def test_spacy_blank_without_the_component_reads_what_was_scored(doc):
     assert Doc(spacy.blank("en").vocab).from_bytes(data)._.sentiment.probs == pytest.approx(
         doc._.sentiment.probs
     )
+
+
+def test_links_and_signatures_do_not_count_as_neutral_sentences(nlp):
+    alone = nlp("A great movie.")._.sentiment
+    text = "A great movie. https://example.com/terrible-awful\n\nSent from my phone"
+    found = nlp(text)._.sentiment
+    assert len(list(nlp(text).sents)) > 1
+    np.testing.assert_allclose(found.probs, alone.probs, atol=1e-6)
+    assert nlp("https://example.com")._.sentiment is not None
+
+
+def test_a_text_of_both_signs_is_mixed(nlp):
+    doc = nlp("A great movie. A terrible movie!")
+    values = [s.polarity for s in doc._.sentiments]
+    assert doc._.sentiment.mixed is (max(values) >= 0.25 and min(values) <= -0.25)
+    record = store.read(doc)[0][1]
+    for node, value in ((record.nodes(0).stop - 1, 4), (record.nodes(1).stop - 1, 0)):
+        record.probs[node] = np.eye(5, dtype=np.float32)[value]
+    assert doc._.sentiment.mixed and doc._.sentiment.label == "neutral" and not doc[:3]._.sentiment.mixed

@@ -75,6 +75,8 @@ def test_a_doc_keeps_its_own_sentences():
         ("@bob 12 %", [True]),
         ("Bad.\n\n:(", [False, False]),
         ("10/10", [True]),
+        ("Good phone.\n\nSent from my iPhone", [False, True]),
+        ("It was sent from Berlin.", [False]),
     ],
 )
 def test_sentences_without_an_opinion(text, silent):

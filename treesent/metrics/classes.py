@@ -30,7 +30,8 @@ def predicted_classes(probs: Float32, polarity: Float32) -> Int64:
     # Classes that lie far apart can leave none near.
     allowed = np.where(near.any(axis=1, keepdims=True), near, signed)
     allowed[~allowed.any(axis=1)] = True
-    agreeing: Int64 = np.where(allowed, probs, -1).argmax(axis=1)
+    # Of classes that are equally probable the nearest is taken.
+    agreeing: Int64 = np.where(allowed, probs - 1e-6 * np.abs(polarity - mean), -1).argmax(axis=1)
     return agreeing
 
 

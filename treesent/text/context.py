@@ -17,8 +17,8 @@ from treesent.types import Bool, Int64
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-_INVISIBLE, _CLITIC, _HASH, _STAR, _STARS, _OUT, _MARKUP, _SAYS = (1 << place for place in range(8))
-_DECIDES = _INVISIBLE | _CLITIC | _HASH | _STAR | _STARS | _OUT | _MARKUP
+_INVISIBLE, _CLITIC, _HASH, _STAR, _STARS, _OUT, _MARKUP, _SENT, _SAYS = (1 << place for place in range(9))
+_DECIDES = _INVISIBLE | _CLITIC | _HASH | _STAR | _STARS | _OUT | _MARKUP | _SENT
 _CLITICS = {"nt": "n't", "n’t": "n't", "ve": "'ve", "re": "'re", "ll": "'ll", "m": "'m", "d": "'d"}
 _FULL, _EMPTY = frozenset("★⭐🌟✭✪"), frozenset("☆✩✰")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "zero": 0}
@@ -33,6 +33,7 @@ def _flags(text: str) -> int:
     found |= _HASH if text == "#" else 0
     found |= _STAR if set(text) <= _FULL | _EMPTY else 0
     found |= _STARS if lower in {"star", "stars"} else _OUT if lower == "out" else 0
+    found |= _SENT if lower == "sent" else 0
     found |= _MARKUP if "<" in text or ">" in text or "&" in text else 0
     return found | (_SAYS if says_something(text) else 0)
 
@@ -109,6 +110,8 @@ class _Edit:
                 self.words[place], self.words[place + 1] = "", f"#{self._text(place + 1)}"
         elif flag & _STAR:
             self._stars(place)
+        elif flag & _SENT:
+            self._signature(place)
         elif flag & (_STARS | _OUT):
             self._points(place, bool(flag & _STARS))
 
@@ -138,6 +141,16 @@ class _Edit:
         self.words[place] = (
             RATINGS[0] if not full else rating(min(full, 5), max(len(run) if full < len(run) else 5, full))
         )
+
+    def _signature(self, place: int) -> None:
+        """Take "Sent from my phone" for a line without an opinion."""
+        tokens = self.tokens
+        end = int(tokens.offsets[tokens.doc[place] + 1])
+        if [self._text(at).lower() for at in range(place + 1, min(place + 3, end))] != ["from", "my"]:
+            return
+        while place < end and "\n" not in self._text(place):
+            tokens.says[place] = False
+            place += 1
 
     def _points(self, place: int, stars: bool) -> None:
         """Read the number of "2 stars", "one-star" or "4 out of 5 stars" as a rating."""
