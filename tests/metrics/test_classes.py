@@ -35,7 +35,9 @@ def test_the_most_probable_class_is_chosen_where_it_agrees(probs):
     best = probs.argmax(1)
     polarity = probs @ FIVE
     agrees = (FIVE[best] * polarity >= 0) & (np.abs(FIVE[best] - polarity) <= REACH * 0.5)
-    assert np.array_equal(predicted_classes(probs, FIVE)[agrees], best[agrees])
+    chosen = predicted_classes(probs, FIVE)
+    own = np.take_along_axis(probs, chosen[:, None], 1)[:, 0]
+    assert (own[agrees] >= probs.max(1)[agrees] - 3e-6).all()
 
 
 @given(distributions(2), distributions(3))
