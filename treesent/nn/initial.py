@@ -17,7 +17,20 @@ def glorot_blocks(rows: int, columns: Sequence[int], generator: torch.Generator 
     :returns: *Shape:* ``(rows, sum(columns))``
     """
     blocks = [torch.empty(rows, width) for width in columns]
-    return torch.cat([nn.init.xavier_uniform_(block, generator=generator) for block in blocks], 1)
+    return joined([nn.init.xavier_uniform_(block, generator=generator) for block in blocks], 1)
+
+
+def joined(blocks: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join weights; those without memory, of a network made for its shapes alone, without importing torch's compiler.
+
+    :param blocks: at least one.
+    :param dim: along which.
+    """
+    if not blocks[0].is_meta:
+        return torch.cat(list(blocks), dim)
+    shape = list(blocks[0].shape)
+    shape[dim] = sum(block.shape[dim] for block in blocks)
+    return torch.empty(shape, device="meta")
 
 
 def glorot_linear(width: int, hidden: int, generator: torch.Generator | None, bias: bool = True) -> nn.Linear:

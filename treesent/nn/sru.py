@@ -66,7 +66,8 @@ class BidirectionalSRU(nn.Module):
         self.norm = nn.LayerNorm(2 * hidden)
         with torch.no_grad():
             # Units start with memories of different lengths, from two steps to twenty.
-            self.bias[2 * hidden : 4 * hidden] = torch.linspace(-1.0, 3.0, hidden).repeat(2)
+            if not self.bias.is_meta:
+                self.bias[2 * hidden : 4 * hidden] = torch.linspace(-1.0, 3.0, hidden).repeat(2)
 
     def project(self, states: Tensor) -> Gates:
         """Compute the gates.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from treesent.nn.batch import ForestBatch
-from treesent.nn.initial import glorot_blocks
+from treesent.nn.initial import glorot_blocks, joined
 from treesent.nn.layout import Block
 
 
@@ -28,9 +28,9 @@ class TopDown(nn.Module):
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.hidden = hidden
-        self.input = nn.Parameter(torch.cat([glorot_blocks(hidden, [width], generator) for _ in range(4)]))
+        self.input = nn.Parameter(joined([glorot_blocks(hidden, [width], generator) for _ in range(4)]))
         blocks = [glorot_blocks(hidden, [hidden], generator) for _ in range(8)]
-        self.recurrent = nn.Parameter(torch.cat(blocks))
+        self.recurrent = nn.Parameter(joined(blocks))
         self.bias = nn.Parameter(torch.zeros(4 * hidden))
 
     def forward(self, states: Tensor, batch: ForestBatch) -> Tensor:

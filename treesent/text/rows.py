@@ -4,6 +4,7 @@ A word that the table lacks is looked up in other forms (:mod:`treesent.text.for
 gets a vector of its own, made from its pieces.
 """
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # Words outside the table whose vectors are kept from batch to batch.
 _REMEMBERED = 1 << 15
+_RUN = re.compile(r"([^\W\d_])\1\1")
 
 
 def lookup(table: VectorTable, words: Sequence[str]) -> Lookup:
@@ -54,7 +56,7 @@ Found = tuple[int, Float32 | None, bool]
 
 def _long(word: str) -> bool:
     """Say whether a letter is written three times, so that a shorter word may be better known."""
-    return any(a == b == c for a, b, c in zip(word, word[1:], word[2:], strict=False)) and word.isalpha()
+    return _RUN.search(word) is not None
 
 
 def _resolve(table: VectorTable, words: Sequence[str]) -> list[Found]:

@@ -11,7 +11,7 @@ from treesent.config import section
 from treesent.errors import ModelError
 from treesent.files import english_parser
 from treesent.models.classifier.recursive_config import RecursiveConfig
-from treesent.nn.initial import glorot_blocks
+from treesent.nn.initial import glorot_blocks, joined
 from treesent.nn.layout import Layout
 from treesent.nn.levels import Composition, States
 from treesent.nn.matmul import linear
@@ -37,10 +37,8 @@ class ChildSumTreeLSTM(Composition):
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__(width, hidden)
-        self.input = nn.Parameter(torch.cat([glorot_blocks(hidden, [width], generator) for _ in range(4)]))
-        self.recurrent = nn.Parameter(
-            torch.cat([glorot_blocks(hidden, [hidden], generator) for _ in range(4)])
-        )
+        self.input = nn.Parameter(joined([glorot_blocks(hidden, [width], generator) for _ in range(4)]))
+        self.recurrent = nn.Parameter(joined([glorot_blocks(hidden, [hidden], generator) for _ in range(4)]))
         self.bias = nn.Parameter(torch.zeros(4 * hidden))
 
     def leaf(self, vectors: Tensor) -> States:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from treesent.config import section
 from treesent.models.classifier.recursive_config import RecursiveConfig
-from treesent.nn.initial import glorot_blocks
+from treesent.nn.initial import glorot_blocks, joined
 from treesent.nn.levels import Composition, States
 from treesent.nn.matmul import linear
 
@@ -35,9 +35,9 @@ class TreeGRU(Composition):
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__(width, hidden)
-        self.input = nn.Parameter(torch.cat([glorot_blocks(hidden, [width], generator) for _ in range(2)]))
+        self.input = nn.Parameter(joined([glorot_blocks(hidden, [width], generator) for _ in range(2)]))
         both = [hidden, hidden]
-        self.gates = nn.Parameter(torch.cat([glorot_blocks(hidden, both, generator) for _ in range(2)]))
+        self.gates = nn.Parameter(joined([glorot_blocks(hidden, both, generator) for _ in range(2)]))
         self.recurrent = nn.Parameter(glorot_blocks(hidden, both, generator))
         self.bias = nn.Parameter(torch.zeros(3, hidden))
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from treesent.config import section
 from treesent.models.classifier.fused_tree_lstm import FusedTreeLSTM
 from treesent.models.classifier.recursive_config import RecursiveConfig
-from treesent.nn.initial import glorot_blocks
+from treesent.nn.initial import glorot_blocks, joined
 from treesent.nn.layout import Layout
 from treesent.nn.levels import Composition, States
 from treesent.nn.precision import autocast_dtype
@@ -29,9 +29,9 @@ class BinaryTreeLSTM(Composition):
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__(width, hidden)
-        self.input = nn.Parameter(torch.cat([glorot_blocks(hidden, [width], generator) for _ in range(3)]))
+        self.input = nn.Parameter(joined([glorot_blocks(hidden, [width], generator) for _ in range(3)]))
         self.recurrent = nn.Parameter(
-            torch.cat([glorot_blocks(hidden, [hidden, hidden], generator) for _ in range(5)])
+            joined([glorot_blocks(hidden, [hidden, hidden], generator) for _ in range(5)])
         )
         self.bias = nn.Parameter(torch.zeros(4, hidden))
 
