@@ -113,3 +113,9 @@ def test_markup_lies_in_order_inside_the_text(text):
 @pytest.mark.parametrize("text", ["<", "<!--", "<a ", "&", "<a <", "&amp", "★", "#a"])
 def test_a_megabyte_of_it_takes_little_time(text):
     assert not list(find_markup(text * (2**20 // len(text))))
+
+
+@pytest.mark.parametrize("text", ["! ", ":) ", "★ ", '" ', "<br>", "&amp;", "#good ", "2 stars "])
+def test_a_run_of_marks_is_read_in_linear_time(text):
+    tokens, starts = DocReader()([NLP.make_doc(text * 20_000)])
+    assert len(starts) == len(tokens)

@@ -196,6 +196,7 @@ class _Edit:
         first, last = int(tokens.offsets[number]), int(tokens.offsets[number + 1])
         begins, ends = tokens.begin[first:last], tokens.end[first:last]
         left: dict[int, list[str]] = {}
+        texts: dict[int, str] = {}
         upto: dict[int, int] = {}
         broken: list[int] = []
         for mark in find_markup(self.docs[number].text):
@@ -203,7 +204,9 @@ class _Edit:
             high = first + int(np.searchsorted(begins, mark.end, "left"))
             shown = mark.text
             for place in range(low, high):
-                text, begin = self._text(place), int(tokens.begin[place])
+                if place not in texts:
+                    texts[place] = self._text(place)
+                text, begin = texts[place], int(tokens.begin[place])
                 start = upto.setdefault(place, begin)
                 pieces = left.setdefault(place, [])
                 pieces += [text[start - begin : max(mark.begin, start) - begin], shown]
@@ -213,7 +216,7 @@ class _Edit:
                 after = first + int(np.searchsorted(ends, mark.end, "right"))
                 broken.append(after)
         for place, pieces in left.items():
-            text, begin = self._text(place), int(tokens.begin[place])
+            text, begin = texts[place], int(tokens.begin[place])
             self.words[place] = ("".join(pieces) + text[upto[place] - begin :]).strip()
         for place in broken:
             while place < last and (tokens.blank[place] or self.words.get(place) == ""):

@@ -165,6 +165,7 @@ class _Texts:
 
     def __init__(self, flags: list[int], tokens: Tokens) -> None:
         self.flags, self.tokens = flags, tokens
+        self._run = (0, 0, -1, -1)
 
     def spaced(self, place: int) -> bool:
         """Whether white space follows a token."""
@@ -192,18 +193,22 @@ class _Texts:
 
     def _close(self, after: int, end: int) -> tuple[int, bool, bool]:
         """Skip what the sentence that has ended still has: marks, closing quotes and brackets, emoji."""
-        quoted = pictured = False
-        while after < end:
-            flag = self.flags[after]
-            attached = not self.spaced(after - 1)
-            if flag & CLOSER and (attached or not flag & OPENER):
-                quoted = True
-            elif flag & EMOJI:
-                pictured = True
-            elif not (flag & (LOUD | DOTS) or (flag & STOP and attached) or self._gap(after)):
-                break
-            after += 1
-        return after, quoted, pictured
+        first, stop, quote, picture = self._run
+        # A run of marks is looked at once, not once for each of them.
+        if not first <= after < stop:
+            first, quote, picture = after, -1, -1
+            while after < end:
+                flag = self.flags[after]
+                attached = not self.spaced(after - 1)
+                if flag & CLOSER and (attached or not flag & OPENER):
+                    quote = after
+                elif flag & EMOJI:
+                    picture = after
+                elif not (flag & (LOUD | DOTS) or (flag & STOP and attached) or self._gap(after)):
+                    break
+                after += 1
+            self._run, stop, after = (first, after, quote, picture), after, first
+        return stop, quote >= after, picture >= after
 
     def _gap(self, place: int) -> bool:
         """Whether a token is white space without a line break."""
