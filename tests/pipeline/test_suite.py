@@ -30,7 +30,9 @@ def scorer(texts):
 
 def test_a_table_is_measured_on_its_dev_rows(tmp_path):
     (tmp_path / "films.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    (found,) = run_suite(tmp_path, scorer)
+    (tmp_path / "plain.jsonl").write_text(json.dumps({"text": "a"}) + "\n")
+    with pytest.warns(UserWarning, match="plain.jsonl: left out"):
+        (found,) = run_suite(tmp_path, scorer)
     assert (found.name, found.n) == ("films", 4)
     assert found.accuracy == pytest.approx(75)
     assert found.recall == pytest.approx(100 * (1 + 1 + 0.5) / 3)

@@ -1,6 +1,7 @@
 """A pipeline on many tables of labelled texts at once, and the word lists that people compare with."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from treesent.data.labelled import read_labelled_rows
 from treesent.data.row_rules import RowRules
+from treesent.data.tables import read_rows
 from treesent.errors import DataError, MissingExtraError
 from treesent.types import Float64, Int64
 
@@ -120,6 +122,10 @@ def run_suite(folder: str | Path, scorer: Scorer, split: str = "dev", most: int 
             f"{folder}: no table NAME.jsonl in it; give a folder of tables with text, label and split"
         )
     for path in paths:
+        first = next(read_rows(path), None)
+        if first is None or not {"text", "label", "split"} <= first.values.keys():
+            warnings.warn(f"{path}: left out: it lacks one of the columns text, label and split", stacklevel=2)
+            continue
         rules = RowRules("", "split", split, "mixed", True, most)
         table = read_labelled_rows(path, rules=rules)
         if not table.texts:
