@@ -20,9 +20,16 @@ with ended_by_signals(), replacing_folder(Path(sys.argv[1])) as made:
 """
 
 
+def _default_hangup():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start(tmp_path, *arguments):
     command = [sys.executable, "-c", COMMAND, str(tmp_path / "out"), *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # Under nohup the tests themselves ignore SIGHUP, and would hand that on.
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=_default_hangup
+    )
     assert process.stdout.readline() == "ready\n"
     assert len(list(tmp_path.iterdir())) == 1
     return process

@@ -116,7 +116,7 @@ def test_what_is_no_log(tmp_path, content, message):
 
 def test_errors_are_told(log, tmp_path):
     assert "cannot be read" in run("curves", tmp_path / "none", "-o", tmp_path / "a.png").stderr
-    assert "give .png or .svg" in run("curves", log, "-o", tmp_path / "a.gif").stderr
+    assert "use .png or .svg" in run("curves", log, "-o", tmp_path / "a.gif").stderr
 
 
 def test_missing_points_leave_gaps():

@@ -473,7 +473,12 @@ def big(path):
 
 
 def interrupt(source, output, *options, at=4, how=signal.SIGKILL):
-    with subprocess.Popen(command(0.002, source, "-o", output, *options), stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command(0.002, source, "-o", output, *options),
+        stderr=subprocess.PIPE,
+        # Under nohup the tests themselves ignore SIGHUP, and would hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    ) as process:
         until = time.monotonic() + 60
         while not Path(f"{output}.partial", f"part-{at:06d}.json").exists() and process.poll() is None:
             assert time.monotonic() < until

@@ -124,7 +124,9 @@ def run_suite(folder: str | Path, scorer: Scorer, split: str = "dev", most: int 
     for path in paths:
         first = next(read_rows(path), None)
         if first is None or not {"text", "label", "split"} <= first.values.keys():
-            warnings.warn(f"{path}: left out: it lacks one of the columns text, label and split", stacklevel=2)
+            warnings.warn(
+                f"{path}: left out: it lacks one of the columns text, label and split", stacklevel=2
+            )
             continue
         rules = RowRules("", "split", split, "mixed", True, most)
         table = read_labelled_rows(path, rules=rules)

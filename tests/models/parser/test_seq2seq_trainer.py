@@ -253,7 +253,7 @@ def test_a_drawing_escapes_its_words():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{folder}/parser", "a film", "-o", "{folder}/x.pdf"], "no picture"),
+        (["{folder}/parser", "a film", "-o", "{folder}/x.pdf"], "not that of a picture"),
         (["{folder}/parser", "", "-o", "{folder}/x.svg", "--vectors", "{folder}/vectors"], "no words"),
         (["{folder}/parser", "a film", "-o", "{folder}/x.svg"], "width 8"),
         (["{folder}/nothing", "a film", "-o", "{folder}/x.svg"], "nothing"),
