@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +46,28 @@ def read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
                 "again"
             )
     return metadata, {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file, whose bytes depend on its content alone.
+
+    The library writes the metadata in another order each time.
+
+    :param path: the file.
+    :param tensors: by name.
+    :param metadata: by name.
+    """
+    from safetensors.torch import save
+
+    data = save(dict(tensors), dict(metadata))
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    ordered += b" " * (-len(ordered) % 8)
+    with path.open("wb") as file:
+        file.write(len(ordered).to_bytes(8, "little") + ordered)
+        file.write(memoryview(data)[end:])
 
 
 def build(

@@ -399,3 +399,14 @@ def test_a_file_with_weights_that_are_not_finite_is_refused(tmp_path):
     parser.save(tmp_path / "parser.safetensors")
     with pytest.raises(ModelError, match="values that are not finite"):
         ChartParser.load(tmp_path / "parser.safetensors")
+
+
+def test_equal_parsers_give_equal_files(tmp_path):
+    parser = ChartParser(ParserConfig(hidden=4, layers=1), 6, torch.Generator().manual_seed(0))
+    for number in range(8):
+        parser.save(tmp_path / str(number))
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    again = ChartParser.load(tmp_path / "0").state_dict()
+    assert all(
+        torch.equal(weight.half().float(), again[name]) for name, weight in parser.state_dict().items()
+    )

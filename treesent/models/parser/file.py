@@ -13,7 +13,7 @@ from treesent.config import read_section
 from treesent.errors import ModelError, TreesentError
 from treesent.files import replacing_path
 from treesent.nn.recurrent_layer import current_names
-from treesent.nn.weights import build, read_weights
+from treesent.nn.weights import build, read_weights, write_weights
 
 if TYPE_CHECKING:
     from treesent.models.parser.chart_parser import ChartParser
@@ -29,13 +29,11 @@ def save_parser(parser: nn.Module, path: str | Path, form: str) -> None:
     :param path: the file.
     :param form: name and version of the format.
     """
-    from safetensors.torch import save_file
-
     tensors = {name: t.detach().cpu().half().contiguous() for name, t in parser.state_dict().items()}
     settings: Any = parser.config
     config = json.dumps({"width": parser.width, **asdict(settings)})
     with replacing_path(path) as partial:
-        save_file(tensors, partial, {"format": form, "config": config})
+        write_weights(partial, tensors, {"format": form, "config": config})
 
 
 def read_parser_file(path: str | Path, *kinds: type[AnyParser]) -> AnyParser:

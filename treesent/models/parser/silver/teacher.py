@@ -23,6 +23,7 @@ from treesent.errors import MissingExtraError, ModelError
 from treesent.files import replacing_path
 from treesent.models.parser.chart import cky, inside
 from treesent.models.parser.silver.hints import Hints
+from treesent.nn.weights import write_weights
 from treesent.trees.structure import Structure
 
 FORMAT = "treesent.teacher.1"
@@ -220,11 +221,9 @@ class Teacher(nn.Module):
         """
         from dataclasses import asdict
 
-        from safetensors.torch import save_file
-
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
         with replacing_path(Path(path)) as partial:
-            save_file(tensors, partial, {"format": FORMAT, "names": json.dumps(asdict(self.names))})
+            write_weights(partial, tensors, {"format": FORMAT, "names": json.dumps(asdict(self.names))})
 
     @classmethod
     def load(cls, path: str | Path, folder: str | Path) -> Teacher:
