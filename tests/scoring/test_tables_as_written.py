@@ -12,12 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from tests.fakes import FakePipeline
+from treesent.cli import app
 from treesent.data.dialect import Dialect, separator_of
 from treesent.data.tables import read_rows
 from treesent.errors import DataError
 from treesent.scoring import ScoreOptions, score
+from treesent.training.sections import CorporaConfig
 
 TEXTS = ["Größe und Café – “gut”", "a;b, c", "naïve"]
 
@@ -160,7 +163,7 @@ def test_a_damaged_array_is_refused(tmp_path, content, message):
 def test_elements_that_are_no_rows_are_faults(tmp_path):
     (tmp_path / "a.json").write_text('[1, {"x": 2}, {"text": "a"}]')
     faults = [row.fault for row in read_rows(tmp_path / "a.json", need=["text"])]
-    assert faults == ["a JSON object expected, found int", "no column 'text'", None]
+    assert faults == ["a JSON object expected, found int", "no column 'text'; columns: 'x'", None]
 
 
 def test_an_excel_sheet_is_read(tmp_path):
@@ -233,3 +236,67 @@ def test_progress_tells_how_many_rows_there_seem_to_be(tmp_path, name):
     # Packed files are read in blocks, so that the first guess is rough.
     assert all(total is None or done <= total <= 3 * len(frame) for done, total in seen[1:])
     assert any(total is not None and done < total for done, total in seen)
+
+
+def test_an_array_takes_an_encoding_and_its_error_says_so(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(json.dumps([{"text": "Café"}], ensure_ascii=False).encode("cp1252"))
+    assert values(path, dialect=Dialect(encoding="cp1252")) == ["Café"]
+    with pytest.raises(DataError, match=r"a\.json: not UTF-8; .* give --encoding cp1252"):
+        list(read_rows(path))
+
+
+def test_a_header_that_was_not_split_is_no_hint(tmp_path):
+    (tmp_path / "a.csv").write_text("id#text\n1#a\n")
+    with pytest.raises(DataError, match="no column 'text'; columns: 'id#text'"):
+        read_rows(tmp_path / "a.csv", need=["text"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.jsonl", '{"id": 1, "review": "a"}\n'), ("a.json", '[{"id": 1, "review": "a"}]')],
+)
+def test_objects_without_the_column_list_those_they_have(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    (row,) = read_rows(tmp_path / name, need=["x"])
+    assert row.fault == "no column 'x'; columns: 'id', 'review'"
+
+
+CP1252 = "id#text\n1#Café\n2#NULL\n".encode("cp1252")
+AS_WRITTEN = Dialect(separator="#", encoding="cp1252", null=("NULL",))
+
+
+def test_every_reader_of_texts_takes_the_dialect(tmp_path):
+    from treesent.cli.rank import _candidates
+    from treesent.data.labelled import read_labelled
+    from treesent.data.texts import read_texts
+    from treesent.projector.columns import read_columns
+    from treesent.projector.phrases import read_texts as texts_to_project
+
+    path = tmp_path / "a.csv"
+    path.write_bytes(CP1252)
+    assert list(read_texts([str(path)], dialect=AS_WRITTEN)) == ["Café"]
+    assert list(texts_to_project(path, AS_WRITTEN)) == ["Café", ""]
+    assert [candidate.text for candidate in _candidates(str(path), "text", AS_WRITTEN)] == ["Café", ""]
+    (numbers,) = read_columns(path, ["Café", "Tee"], "text", AS_WRITTEN)
+    assert numbers.name == "id" and numbers.values[0] == 1
+    labelled = read_labelled(path, "text", "id", ("0", "1", "2"), dialect=AS_WRITTEN)
+    assert (list(labelled.texts), labelled.n_empty) == (["Café"], 1)
+
+
+def test_null_is_no_text_to_project(tmp_path):
+    from treesent.projector.phrases import read_texts as texts_to_project
+
+    (tmp_path / "a.jsonl").write_text('{"text": null}\n{"text": "a"}\n')
+    assert list(texts_to_project(tmp_path / "a.jsonl")) == ["", "a"]
+
+
+def test_the_corpora_of_a_recipe_have_a_dialect():
+    corpora = CorporaConfig(train="a.csv", dev="b.csv", separator="#", encoding="cp1252", null=("NULL",))
+    assert corpora.dialect == AS_WRITTEN
+
+
+@pytest.mark.parametrize("command", ["score", "evaluate", "rank", "project"])
+def test_the_commands_that_read_tables_have_the_options(command):
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+    assert all(option in shown for option in ("--separator", "--encoding", "--null", "--quoted-tsv"))

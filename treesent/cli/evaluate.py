@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from treesent.cli.options import Device, Encoding, Separator, Threads, open_pipeline
+from treesent.cli.options import Device, Encoding, Null, QuotedTsv, Separator, Threads, open_pipeline
 
 if TYPE_CHECKING:
     from treesent.metrics.accuracy import Scores
@@ -40,9 +40,10 @@ def evaluate(
         Source,
         typer.Option(help="Of bracketed trees: score their words with trees from elsewhere, roots only."),
     ] = Source.gold,
-    quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
+    quoted_tsv: QuotedTsv = False,
     separator: Separator = None,
     encoding: Encoding = None,
+    null: Null = None,
     cases: Annotated[
         bool,
         typer.Option(
@@ -89,7 +90,7 @@ def evaluate(
             text_column=text_column,
             label_column=label_column,
             trees=trees.value,
-            dialect=Dialect(quoted_tsv, separator, encoding),
+            dialect=Dialect(quoted_tsv, separator, encoding, tuple(null or ())),
             batch_size=batch_size,
         )
     for warning in caught:

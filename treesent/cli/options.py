@@ -54,3 +54,8 @@ Encoding = Annotated[
     str | None,
     typer.Option(help="Of a text table: cp1252, say. UTF-8, or what a byte order mark says, without it."),
 ]
+QuotedTsv = Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")]
+Null = Annotated[
+    list[str] | None,
+    typer.Option("--null", help="A text that stands for no text (NULL, say); may be repeated."),
+]

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from treesent.cli.options import Encoding, Null, QuotedTsv, Separator
+
 
 class Format(StrEnum):
     """What is written."""
@@ -57,9 +59,14 @@ def project(
         bool,
         typer.Option("--trust-pickle", help="Open gensim's own files: pickles, which can run code."),
     ] = False,
+    quoted_tsv: QuotedTsv = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
+    null: Null = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
 ) -> None:
     """Draw word vectors, or the phrases of a text, as one page that needs no network."""
+    from treesent.data.dialect import Dialect
     from treesent.errors import TreesentError
     from treesent.projector import MapOptions, project, project_phrases
     from treesent.projector.map import check_output
@@ -82,6 +89,7 @@ def project(
         title=title,
         seed=seed,
         trust_pickle=trust_pickle,
+        dialect=Dialect(quoted_tsv, separator, encoding, tuple(null or ())),
     )
     if from_pipeline is None:
         project(vectors, output, after, options, tell)

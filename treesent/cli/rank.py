@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from treesent.cli.options import Device, Overwrite, Threads, set_threads
+from treesent.cli.options import (
+    Device,
+    Encoding,
+    Null,
+    Overwrite,
+    QuotedTsv,
+    Separator,
+    Threads,
+    set_threads,
+)
 from treesent.files import check_outputs, replacing
 
 if TYPE_CHECKING:
+    from treesent.data.dialect import Dialect
     from treesent.models.language.ranking import Candidate, Ranked
 
 
@@ -54,6 +64,10 @@ def rank(
         Form | None, typer.Option("--format", help="Format of OUT, whatever its suffix; stdout is tsv.")
     ] = None,
     text_column: Annotated[str, typer.Option(help="The column of the texts.")] = "text",
+    quoted_tsv: QuotedTsv = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
+    null: Null = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Number of texts scored together.")] = 64,
     overwrite: Overwrite = False,
     device: Device = "auto",
@@ -68,6 +82,7 @@ def rank(
     With --prefix, log_prob is conditional on the prefix. A character model joins prefix and text without a
     space: end the prefix with one if needed.
     """
+    from treesent.data.dialect import Dialect
     from treesent.errors import DataError
     from treesent.models.language.inference import load_language_model
     from treesent.models.language.ranking import rank as order
@@ -76,7 +91,8 @@ def rank(
     if output != "-":
         check_outputs([output], [model, None if file == "-" else file], overwrite)
     set_threads(threads)
-    candidates = list(_candidates(file, text_column))
+    dialect = Dialect(quoted_tsv, separator, encoding, tuple(null or ()))
+    candidates = list(_candidates(file, text_column, dialect))
     if not candidates:
         raise DataError(f"{file}: no text to rank; give one per line")
     rows = order(
@@ -120,7 +136,7 @@ def _line(row: "Ranked", kind: str) -> str:
     return "\t".join([*cells, row.text.translate(str.maketrans("\t\r\n", "   "))]) + "\n"
 
 
-def _candidates(file: str, column: str) -> "Iterator[Candidate]":
+def _candidates(file: str, column: str, dialect: "Dialect") -> "Iterator[Candidate]":
     """Read the texts; a bad row is an error."""
     from treesent.data.tables import read_rows, table_kind
     from treesent.errors import DataError
@@ -128,16 +144,16 @@ def _candidates(file: str, column: str) -> "Iterator[Candidate]":
 
     plain = file == "-" or table_kind(file) == "txt"
     rows = (
-        read_rows(sys.stdin.buffer, "txt")
+        read_rows(sys.stdin.buffer, "txt", dialect=dialect)
         if file == "-"
-        else read_rows(file, need=["text" if plain else column])
+        else read_rows(file, need=["text" if plain else column], dialect=dialect)
     )
     for row in rows:
         if row.fault:
             raise DataError(f"{file}: row {row.number} (line {row.line}): {row.fault}")
-        text = row.values["text" if plain else column]
-        if text is not None and not isinstance(text, str):
+        text = dialect.text(row.values["text" if plain else column])
+        if not isinstance(text, str):
             raise DataError(
                 f"{file}: row {row.number} (line {row.line}): {column!r} is {text!r}: expected text"
             )
-        yield Candidate(row.line, text or "")
+        yield Candidate(row.line, text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from treesent.cli.options import Device, Encoding, Separator, Threads, open_pipeline
+from treesent.cli.options import Device, Encoding, Null, QuotedTsv, Separator, Threads, open_pipeline
 from treesent.errors import TreesentError
 
 if TYPE_CHECKING:
@@ -83,13 +83,10 @@ def score(
         OnError, typer.Option(help="At a bad row: stop, or put it into OUT.rejects.jsonl and continue.")
     ] = OnError.fail,
     rejects: Annotated[Path | None, typer.Option(help="Another file for the rejects.")] = None,
-    quoted_tsv: Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv work as in csv.")] = False,
+    quoted_tsv: QuotedTsv = False,
     separator: Separator = None,
     encoding: Encoding = None,
-    null: Annotated[
-        list[str] | None,
-        typer.Option("--null", help="A text that stands for no text (NULL, say); may be repeated."),
-    ] = None,
+    null: Null = None,
     max_row_size: Annotated[
         int, typer.Option(min=1, help="Bytes of the longest row; a longer one is a bad row.")
     ] = 16 * 2**20,

@@ -56,6 +56,10 @@ class Dialect:
         return value
 
 
+PLAIN = Dialect()
+"""Of a table that tells for itself how it is written."""
+
+
 def separator_of(header: str, kind: str, need: Sequence[str]) -> str:
     """Tell what separates the cells of a table by its header.
 

@@ -147,7 +147,8 @@ def _table_rows(
             raise DataError(f"{path}: {place}: {row.fault}")
         label = row.values[label_column]
         if rules.keeps(row.values, label):
-            yield place, row.values[text_column], rules.label(row.values, label, f"{path}: {place}")
+            text = (dialect or Dialect()).text(row.values[text_column])
+            yield place, text, rules.label(row.values, label, f"{path}: {place}")
 
 
 def _dataset_rows(

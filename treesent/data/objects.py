@@ -21,6 +21,10 @@ def read_array(stream: IO[bytes], name: str) -> Iterator[Any]:
     try:
         yield from ijson.items(stream, "item", use_float=True)
     except (ijson.JSONError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        if "UTF8" in str(error) or isinstance(error, UnicodeDecodeError):
+            raise DataError(
+                f"{name}: not UTF-8; if Excel or Windows wrote the file, give --encoding cp1252"
+            ) from error
         raise DataError(f"{name}: not an array of JSON objects, or damaged: {error}") from error
 
 

@@ -1,11 +1,11 @@
 """A row of a table, whatever the table is."""
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from treesent.data.dialect import SEPARATORS
 from treesent.errors import DataError
 
 
@@ -62,13 +62,21 @@ def require_columns(name: str, found: Iterable[str], need: Iterable[str]) -> Non
     :param need: the columns wanted.
     :raises DataError: one is missing; the message names the nearest and all there are.
     """
-    found = list(found)
+    if fault := missing_column(list(found), need):
+        raise DataError(f"{name}: {fault}")
+
+
+def missing_column(found: Collection[str], need: Iterable[str]) -> str | None:
+    """Say which column is missing, which is nearest, and which there are.
+
+    :param found: the columns there are.
+    :param need: the columns wanted.
+    :returns: None where all are there.
+    """
     for column in need:
         if column not in found:
-            near = [
-                name
-                for name in difflib.get_close_matches(column, found, 1)
-                if not set(name) & set(SEPARATORS)
-            ]
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise DataError(f"{name}: no column {column!r}; {hint}columns: {', '.join(map(repr, found))}")
+            near = difflib.get_close_matches(column, found, 1)
+            # A header that was not split is no name of a column.
+            hint = f"did you mean {near[0]!r}? " if near and re.fullmatch(r"[\w .-]+", near[0]) else ""
+            return f"no column {column!r}; {hint}columns: {', '.join(map(repr, found))}"
+    return None

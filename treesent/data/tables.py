@@ -19,7 +19,7 @@ from typing import IO, Any, cast
 from treesent.data.dialect import Dialect, as_utf8, separator_of, told_separator
 from treesent.data.objects import raw_of, read_array, read_sheet
 from treesent.data.parquet import read_parquet
-from treesent.data.rows import Row, Rows, require_columns
+from treesent.data.rows import Row, Rows, missing_column, require_columns
 from treesent.data.separated import Record, read_records
 from treesent.errors import DataError
 
@@ -99,7 +99,7 @@ def read_rows(
     if kind == "parquet":
         return read_parquet(source, name, need, convert, skip, longest)
     if kind == "json":
-        rows = _array(source, name, need, meter)
+        rows = _array(source, name, need, dialect.encoding, meter)
         return Rows(islice(rows, skip, None), None, read=read)
     if kind == "excel":
         return Rows(islice(_sheet(source, name, need), skip, None), None)
@@ -204,9 +204,7 @@ def _json_row(number: int, line: int, raw: str, need: Sequence[str]) -> Row:
         else:
             if not isinstance(values, dict):
                 fault = f"a JSON object expected, found {type(values).__name__}"
-            elif missing := [column for column in need if column not in values]:
-                fault = f"no column {missing[0]!r}"
-            else:
+            elif (fault := missing_column(values, need)) is None:
                 return Row(number, line, cast(dict[str, Any], values), raw=raw)
     return Row(number, line, fault=fault, raw=raw.removeprefix(_CUT))
 
@@ -215,9 +213,11 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _array(source: str | Path | IO[bytes], name: str, need: Sequence[str], meter: _Meter) -> Iterator[Row]:
+def _array(
+    source: str | Path | IO[bytes], name: str, need: Sequence[str], encoding: str | None, meter: _Meter
+) -> Iterator[Row]:
     with _opened(source, name, meter) as stream:
-        for number, values in enumerate(read_array(as_utf8(stream, name, None), name), 1):
+        for number, values in enumerate(read_array(as_utf8(stream, name, encoding), name), 1):
             yield _object_row(number, values, need)
 
 
@@ -255,11 +255,10 @@ def _sheet(source: str | Path | IO[bytes], name: str, need: Sequence[str]) -> It
 
 def _object_row(number: int, values: Any, need: Sequence[str]) -> Row:
     """A row of values that stand in no line of text."""
+    fault: str | None
     if not isinstance(values, dict):
         fault = f"a JSON object expected, found {type(values).__name__}"
-    elif missing := [column for column in need if column not in values]:
-        fault = f"no column {missing[0]!r}"
-    else:
+    elif (fault := missing_column(values, need)) is None:
         return Row(number, number, values, raw=raw_of(values))
     return Row(number, number, fault=fault, raw=raw_of(values))
 

@@ -4,18 +4,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from treesent.data.dialect import PLAIN, Dialect
 from treesent.data.rows import require_columns
 from treesent.data.tables import read_rows, table_kind
 from treesent.errors import DataError
 
 
-def read_texts(corpora: Iterable[str], column: str = "text", split: str = "train") -> Iterator[str]:
-    """Read texts one by one, whatever holds them; rows whose text is null are left out.
+def read_texts(
+    corpora: Iterable[str], column: str = "text", split: str = "train", dialect: Dialect = PLAIN
+) -> Iterator[str]:
+    """Read texts one by one, whatever holds them; rows whose text is null, or stands for null, are left out.
 
     :param corpora: tables (:func:`treesent.data.tables.read_rows`: a ``.txt`` has a text a line), folders
         that ``datasets`` saved, or ``hf:NAME`` for a dataset of the Hugging Face hub, which is streamed.
     :param column: the column of the texts.
     :param split: the split of a dataset.
+    :param dialect: how the tables are written.
     :raises DataError: naming the place, where a row cannot be read or a column or split is missing.
     """
     for corpus in corpora:
@@ -23,11 +27,12 @@ def read_texts(corpora: Iterable[str], column: str = "text", split: str = "train
             yield from _dataset(corpus, column, split)
             continue
         need = "text" if table_kind(corpus) == "txt" else column
-        for row in read_rows(corpus, need=(need,), convert=(need,)):
+        for row in read_rows(corpus, need=(need,), convert=(need,), dialect=dialect):
             if row.fault is not None:
                 raise DataError(f"{corpus}: row {row.number} (line {row.line}): {row.fault}")
-            if row.values[need] is not None:
-                yield str(row.values[need])
+            value = row.values[need]
+            if value == "" or dialect.text(value) != "":
+                yield str(value)
 
 
 def is_dataset(name: str | Path) -> bool:

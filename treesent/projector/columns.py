@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from treesent.data.dialect import PLAIN, Dialect
 from treesent.data.rows import require_columns
 from treesent.data.tables import read_rows
 from treesent.errors import DataError
@@ -78,7 +79,9 @@ def movement(before: Float32, after: Float32) -> Column:
     return Column("moved", (1 - cosine).astype(np.float32))
 
 
-def read_columns(path: str | Path, names: Sequence[str], key: str | None = None) -> tuple[Column, ...]:
+def read_columns(
+    path: str | Path, names: Sequence[str], key: str | None = None, dialect: Dialect = PLAIN
+) -> tuple[Column, ...]:
     """Read the columns of a table about the points: csv, tsv, jsonl or parquet.
 
     A column whose values are all numbers is a scale, any other is a set of categories.
@@ -86,12 +89,13 @@ def read_columns(path: str | Path, names: Sequence[str], key: str | None = None)
     :param path: the file.
     :param names: the points; one without a row has no value.
     :param key: the column that holds the names; ``word``, ``phrase``, ``name``, or the first one.
+    :param dialect: how the table is written.
     :raises DataError: a broken row, no such column, or none of the names.
     """
     index = {name: i for i, name in enumerate(names)}
     table: dict[str, list[Any]] = {}
     found = 0
-    for row in read_rows(path):
+    for row in read_rows(path, dialect=dialect):
         if row.fault:
             raise DataError(f"{path}:{row.line}: {row.fault}")
         if key is None:

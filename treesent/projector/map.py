@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from treesent.data.dialect import PLAIN, Dialect
 from treesent.errors import ModelError, VectorsError
 from treesent.files import check_output_folder, check_outputs, replacing
 from treesent.projector.columns import clusters, frequency, movement, read_columns, sentiment
@@ -38,6 +39,7 @@ class MapOptions:
     :param title: of the page; by default the name of what is projected.
     :param seed: fixes t-SNE, UMAP and k-means.
     :param trust_pickle: open gensim's own files, which are pickles and can run any program when opened.
+    :param dialect: how the tables of texts and of metadata are written.
     """
 
     layouts: tuple[str, ...] = ("pca",)
@@ -50,6 +52,7 @@ class MapOptions:
     title: str | None = None
     seed: int = 0
     trust_pickle: bool = False
+    dialect: Dialect = PLAIN
 
     def __post_init__(self) -> None:
         if not 3 <= self.most <= MOST:
@@ -116,7 +119,7 @@ def project_phrases(
     from treesent.projector.phrases import phrases, read_texts
     from treesent.text.opening import load_pipeline
 
-    found = phrases(load_pipeline(model), read_texts(texts), options.most)
+    found = phrases(load_pipeline(model), read_texts(texts, options.dialect), options.most)
     tell(f"{len(found.names):,} phrases, {found.matrix.shape[1]} dimensions")
     source = f"Every phrase of {Path(texts).name} by the hidden state of {Path(model).name}."
     return write(found, output, Path(texts).stem, source, options, tell)
@@ -141,7 +144,9 @@ def write(
     if options.n_clusters:
         points = points.with_columns(clusters(points.names, points.matrix, options.n_clusters, options.seed))
     if options.metadata is not None:
-        points = points.with_columns(*read_columns(options.metadata, points.names, options.metadata_key))
+        points = points.with_columns(
+            *read_columns(options.metadata, points.names, options.metadata_key, options.dialect)
+        )
     if options.format == "tensorboard":
         return write_tensorboard(points, output)
     extra = [key for key in options.layouts if key != "pca"]

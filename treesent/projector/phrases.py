@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from treesent.data.dialect import PLAIN, Dialect
 from treesent.data.tables import read_rows
 from treesent.errors import DataError
 from treesent.metrics.classes import predicted_classes
@@ -28,15 +29,17 @@ TOGETHER = 256
 """Texts scored at once."""
 
 
-def read_texts(path: str | Path) -> Iterator[str]:
+def read_texts(path: str | Path, dialect: Dialect = PLAIN) -> Iterator[str]:
     """Read the texts of a file: a line each of ``.txt``, or the column ``text`` of a table.
 
+    :param path: the file.
+    :param dialect: how the table is written; null and what stands for it give an empty text.
     :raises DataError: a row that cannot be read.
     """
-    for row in read_rows(path, need=("text",)):
+    for row in read_rows(path, need=("text",), dialect=dialect):
         if row.fault:
             raise DataError(f"{path}:{row.line}: {row.fault}")
-        yield str(row.values["text"])
+        yield str(dialect.text(row.values["text"]))
 
 
 def phrases(nlp: "Language", texts: Iterable[str], most: int = 20_000) -> Points:

@@ -53,6 +53,8 @@ class CorporaConfig:
     """What separates the cells of csv and tsv files; empty to tell it by the header."""
     encoding: str = "utf-8"
     """Of text tables; a byte order mark says otherwise."""
+    null: tuple[str, ...] = ()
+    """Texts of tables that stand for no text, such as ``NULL``."""
     scale_column: str = ""
     """Column of a table with the number of classes that the row's label was chosen from: with 3 or fewer, "positive"
     stands for positive and very positive, and the loss is on both together."""
@@ -94,7 +96,7 @@ class CorporaConfig:
     @property
     def dialect(self) -> Dialect:
         """How the tables are written."""
-        return Dialect(self.quoted_tsv, self.separator or None, self.encoding)
+        return Dialect(self.quoted_tsv, self.separator or None, self.encoding, self.null)
 
     def row_rules(self, name: str) -> RowRules:
         """Say which rows of a table are read, and how.

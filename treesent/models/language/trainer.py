@@ -140,7 +140,10 @@ def read_language_texts(config: CorporaConfig) -> tuple[list[str], list[str]]:
         raise RecipeError(
             "corpora.dev_share is for classifiers; a language model takes dev, or dev_last = 2000 for example"
         )
-    texts, dev = (list(read_texts(config.files(name), config.text_column)) for name in ("train", "dev"))
+    texts, dev = (
+        list(read_texts(config.files(name), config.text_column, dialect=config.dialect))
+        for name in ("train", "dev")
+    )
     if config.dev_last:
         texts, dev = texts[: -config.dev_last], texts[-config.dev_last :]
     if not texts or not dev:
