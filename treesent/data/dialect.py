@@ -104,8 +104,8 @@ def as_utf8(stream: IO[bytes], name: str, encoding: str | None) -> IO[bytes]:
         encoding = None
     encoding = told or encoding
     # The line ends of the first Macintosh.
-    old = b"\r" in start and b"\n" not in start and b"\r\n" not in start
-    if encoding is None and not (old and start.rstrip(b"\r").count(b"\r")):
+    old = b"\r" in start.rstrip(b"\r") and b"\n" not in start
+    if encoding is None and not old:
         return cast(IO[bytes], buffered)
     return io.BufferedReader(_Recoded(buffered, name, encoding or "utf-8"), _CHUNK)
 

@@ -68,7 +68,7 @@ class LabelNames:
     def __init__(self, names: Sequence[str], n_classes: int, values: Iterable[Any]) -> None:
         self.n_classes = n_classes
         self._known = {tidy(name) or name: number for number, name in enumerate(names)}
-        self._sides = [_side(name) for name in self._known]
+        self._sides = [side_of(name) for name in self._known]
         self._numbers: dict[int, int] = {}
         self.note: str | None = None
         """What a person should know of how the labels are read."""
@@ -114,7 +114,7 @@ class LabelNames:
         number = _NUMBERED.fullmatch(name)
         if number and int(number[1]) in self._numbers:
             return self._of_side(self._numbers[int(number[1])])
-        if self._coarse and (side := _side(name)) is not None:
+        if self._coarse and (side := side_of(name)) is not None:
             return self._of_side(side)
         if isinstance(value, bool) and name not in self._known:
             return None
@@ -134,8 +134,11 @@ class LabelNames:
         return set_label(found, self.n_classes) if found else None
 
 
-def _side(name: str) -> int | None:
-    """-1, 0 or 1 for the classes that treesent names itself."""
+def side_of(name: str) -> int | None:
+    """Give the side of a class that treesent names itself: -1, 0 or 1; None for any other name.
+
+    :param name: in lower case.
+    """
     sides = {"negative": -1, "very negative": -1, "neutral": 0, "positive": 1, "very positive": 1}
     return sides.get(name)
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from treesent.data.label_names import side_of
 from treesent.data.labelled import read_labelled_rows
 from treesent.data.row_rules import RowRules
 from treesent.data.tables import read_rows
 from treesent.errors import DataError, MissingExtraError
+from treesent.models.classifier.folder import FIVE
 from treesent.types import Float64, Int64
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-SIDES = ("negative", "neutral", "positive")
 BINS = 10
 Scorer = Callable[[Sequence[str]], tuple[Float64, Int64, Float64]]
 """From texts to the polarity, the side (-1, 0, 1) and the confidence of each."""
@@ -171,8 +172,7 @@ def expected_calibration_error(
 
 
 def _side(path: Path, value: object) -> int:
-    text = str(value).casefold()
-    sides = {"negative": -1, "very negative": -1, "neutral": 0, "positive": 1, "very positive": 1}
-    if text not in sides:
-        raise DataError(f"{path}: the label {value!r} has no side; use one of {', '.join(sides)}")
-    return sides[text]
+    side = side_of(str(value).casefold())
+    if side is None:
+        raise DataError(f"{path}: the label {value!r} has no side; use one of {', '.join(FIVE)}")
+    return side

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from treesent.data.dialect import Dialect
+from treesent.data.dialect import PLAIN
 from treesent.errors import DataError
 from treesent.scoring.results import Columns, class_names
 
@@ -65,7 +65,7 @@ def _values(texts: Any) -> list[Any]:
 
 
 def _text(value: Any, place: int) -> str:
-    text = Dialect().text(None if type(value).__name__ in ("NAType", "NaTType") else value)
+    text = PLAIN.text(None if type(value).__name__ in ("NAType", "NaTType") else value)
     if not isinstance(text, str):
         raise DataError(f"element {place} is {text!r:.40}, a {type(text).__name__}; a text was expected")
     return text

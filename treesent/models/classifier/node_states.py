@@ -38,9 +38,7 @@ def label_losses(log_probs: Tensor, label: Tensor, sets: bool = False) -> Tensor
     """
     if not sets:
         return functional.nll_loss(log_probs, label, ignore_index=-1, reduction="none")
-    n_classes = log_probs.shape[1]
-    bits = torch.where(label >= n_classes, label - n_classes, 1 << label.clamp(0, n_classes - 1))
-    member = (bits[:, None] >> torch.arange(n_classes, device=label.device)) & 1
+    member = _members(label, log_probs.shape[1])
     return -log_probs.masked_fill(member == 0, -float("inf")).logsumexp(1) * (label >= 0)
 
 
@@ -52,12 +50,16 @@ def label_weights(class_weight: Tensor, label: Tensor, sets: bool = False) -> Te
     :param sets: whether some label may be a set.
     :returns: anything where there is no label. *Shape:* ``(n,)``
     """
-    n_classes = len(class_weight)
-    single = class_weight.index_select(0, label.clamp(0, n_classes - 1))
     if not sets:
-        return single
-    member = ((label - n_classes).clamp(min=1)[:, None] >> torch.arange(n_classes, device=label.device)) & 1
-    return torch.where(label < n_classes, single, (member * class_weight).sum(1) / member.sum(1).clamp(min=1))
+        return class_weight.index_select(0, label.clamp(min=0))
+    member = _members(label, len(class_weight))
+    return (member * class_weight).sum(1) / member.sum(1)
+
+
+def _members(label: Tensor, n_classes: int) -> Tensor:
+    """1 at the classes that each label names; anything where there is no label. *Shape:* ``(n, n_classes)``."""
+    bits = torch.where(label >= n_classes, label - n_classes, 1 << label.clamp(0, n_classes - 1))
+    return (bits[:, None] >> torch.arange(n_classes, device=label.device)) & 1
 
 
 def node_loss(logits: Tensor, label: Tensor, weight: Tensor | None = None, sets: bool = False) -> Tensor:

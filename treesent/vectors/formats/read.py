@@ -51,23 +51,12 @@ def read_vectors(
     """
     selection = Selection(most_frequent, vocabulary, half, lower, duplicates, bad_words)
     place, beside = Path(path), None if words is None else Path(words)
+    if place.is_dir() and not any((place / name).is_file() for name in _OWN):
+        place = _inside(place)
     if place.is_dir():
         if (place / FILE).is_file():
             return read_safetensors(place / FILE, selection, beside)
-        if (place / "meta.json").is_file() or (place / "strings.json").is_file():
-            return read_spacy(place, selection)
-        return read_vectors(
-            _inside(place),
-            most_frequent=most_frequent,
-            vocabulary=vocabulary,
-            half=half,
-            lower=lower,
-            duplicates=duplicates,
-            bad_words=bad_words,
-            words=words,
-            member=member,
-            trust_pickle=trust_pickle,
-        )
+        return read_spacy(place, selection)
     if not place.exists():
         return read_spacy(_installed(str(path)), selection)
     if place.suffix == ".safetensors" and place.is_file():
@@ -85,6 +74,8 @@ def read_vectors(
     return read_text(place, selection, member)
 
 
+_OWN = (FILE, "meta.json", "strings.json")
+"""One of these is in every folder of treesent's vectors, and of spaCy's."""
 _SUFFIXES = (".txt", ".vec", ".bin", ".kv", ".model", ".npy", ".safetensors", ".gz", ".zip", ".bz2", ".xz")
 
 
@@ -97,7 +88,7 @@ def _inside(folder: Path) -> Path:
         path
         for path in sorted(folder.iterdir())
         if (path.is_file() and path.suffix.lower() in _SUFFIXES)
-        or (path.is_dir() and any((path / name).is_file() for name in (FILE, "meta.json", "strings.json")))
+        or (path.is_dir() and any((path / name).is_file() for name in _OWN))
     ]
     # A matrix of words that stand in a file of the same name.
     found = [path for path in found if path.suffix != ".txt" or path.with_suffix(".npy") not in found]
