@@ -18,7 +18,7 @@ from treesent.scoring.identity import file_digest, model_digest
 from treesent.scoring.options import ScoreOptions, ScoreSummary
 from treesent.scoring.plan import Plan
 from treesent.scoring.rendering import reject_line
-from treesent.scoring.results import Columns, class_names
+from treesent.scoring.results import Columns, class_names, fault_of
 from treesent.scoring.spool import Part, Spool
 from treesent.scoring.writing import Scored, Writer
 from treesent.version import __version__
@@ -233,13 +233,9 @@ class _Run:
 
     def _unfit(self, row: Row) -> str | None:
         column = self.options.text_column
-        text = self.options.dialect.text(row.values[column])
-        if not isinstance(text, str):
-            return f"{column!r} is {str(text)[:40]!r}, a {type(text).__name__}; a text was expected"
-        if "\0" in text:
-            return f"{column!r} holds a NUL character"
-        if len(text) > self.nlp.max_length:
-            return f"{column!r} has {len(text)} characters, {self.nlp.max_length} is the most; split it"
+        fault = fault_of(self.options.dialect.text(row.values[column]), self.nlp.max_length)
+        if fault is not None:
+            return f"{column!r} {fault}"
         if self.options.id_column and row.values[self.options.id_column] in (None, ""):
             return f"the id column {self.options.id_column!r} is empty"
         return None
