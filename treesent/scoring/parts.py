@@ -11,7 +11,7 @@ from treesent.errors import DataError
 from treesent.scoring.plan import Plan
 from treesent.scoring.pool import SharedPipeline
 from treesent.scoring.rendering import reject_line
-from treesent.scoring.results import Columns
+from treesent.scoring.results import Columns, fault_of
 from treesent.scoring.spool import Part, PartFiles
 from treesent.scoring.writing import Scored, Writer
 
@@ -114,15 +114,9 @@ class PartMaker:
 
     def _unfit(self, row: Row) -> str | None:
         column = self.options.text_column
-        text = self.options.dialect.text(row.values[column])
-        if not isinstance(text, str):
-            return f"{column!r} is {str(text)[:40]!r}, a {type(text).__name__}; a text was expected"
-        if "\0" in text:
-            return f"{column!r} holds a NUL character"
-        if len(text) > self.pipeline.nlp.max_length:
-            return (
-                f"{column!r} has {len(text)} characters, {self.pipeline.nlp.max_length} is the most; split it"
-            )
+        fault = fault_of(self.options.dialect.text(row.values[column]), self.pipeline.nlp.max_length)
+        if fault is not None:
+            return f"{column!r} {fault}"
         if self.options.id_column and row.values[self.options.id_column] in (None, ""):
             return f"the id column {self.options.id_column!r} is empty"
         return None
