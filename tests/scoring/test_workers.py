@@ -324,8 +324,8 @@ def test_twenty_random_kills_lose_nothing(tmp_path):
     ("source", "workers", "message"),
     [
         ("-", 2, "--workers 2: several workers cannot read standard input; name a file"),
-        ("a.csv", 0, "--workers 0: must be a number from 1, or auto"),
-        ("a.csv", "many", "--workers many: must be a number from 1, or auto"),
+        ("a.csv", 0, "workers 0: must be a whole number from 1, or auto"),
+        ("a.csv", "many", "workers many: must be a whole number from 1, or auto"),
     ],
 )
 def test_numbers_of_workers_that_make_no_sense(source, workers, message):

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from treesent.errors import DataError
+
 BYTES_A_WORKER = 2**20
 """Bytes of input for which one more worker pays: some ten seconds of work."""
 _PACKED = {".gz", ".xz", ".bz2", ".parquet", ".pq", ".xlsx", ".xlsm", ".xlsb", ".ods"}
@@ -29,8 +31,24 @@ def automatic_workers(source: str | Path) -> int:
     path = Path(source)
     if not path.is_file():
         return 1
-    size = path.stat().st_size * (_PACKING if path.suffix.lower() in _PACKED else 1)
+    return workers_for(path.stat().st_size * (_PACKING if path.suffix.lower() in _PACKED else 1))
+
+
+def workers_for(size: int) -> int:
+    """The number of workers that pays.
+
+    :param size: bytes of text.
+    """
     return max(1, min(available_cores(), size // BYTES_A_WORKER))
+
+
+def check_workers(asked: int | str) -> None:
+    """Refuse what is no number of workers.
+
+    :raises DataError: it is neither ``auto`` nor a whole number from 1.
+    """
+    if asked != "auto" and (not isinstance(asked, int) or asked < 1):
+        raise DataError(f"workers {asked}: must be a whole number from 1, or auto")
 
 
 def private_memory() -> int | None:

@@ -4,12 +4,12 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from treesent.data.tables import KINDS, READ_ONLY, table_kind
 from treesent.errors import DataError
 from treesent.files import check_outputs
-from treesent.scoring.cores import automatic_workers
+from treesent.scoring.cores import automatic_workers, check_workers
 from treesent.scoring.options import ScoreOptions
 
 
@@ -110,11 +110,10 @@ def _kind(name: str, otherwise: str | None, of_stream: str) -> str:
         return otherwise
 
 
-def _workers(source: str, asked: int | str) -> int:
+def _workers(source: str, asked: "int | Literal['auto']") -> int:
+    check_workers(asked)
     if asked == "auto":
         return automatic_workers(source)
-    if not isinstance(asked, int) or asked < 1:
-        raise DataError(f"--workers {asked}: must be a number from 1, or auto")
     if asked > 1 and source == "-":
         raise DataError(
             f"--workers {asked}: several workers cannot read standard input; name a file, or leave --workers out"
