@@ -21,6 +21,12 @@ EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
     "transformers": ["transformers>=4.45"],
     "excel": ["python-calamine>=0.3"],
+    "serve": [
+        "starlette>=0.41",
+        "uvicorn>=0.34",
+        "httptools>=0.6.3",
+        "uvloop>=0.21; sys_platform != 'win32'",
+    ],
     "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8"],
     "test": [
         "pytest>=8",
