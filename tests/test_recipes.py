@@ -164,5 +164,7 @@ def test_what_is_there_is_not_made_again(corpus, tmp_path, monkeypatch):
     (tmp_path / "out" / "sentences.txt").touch()
     (tmp_path / "out" / "teacher.safetensors").touch()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RecipeError, match="make it with: python -m treesent silver parse out/sentences.txt"):
+    with pytest.raises(
+        RecipeError, match=r"make it with: python -m treesent silver parse out/sentences\.txt"
+    ):
         read_recipe(packaged("pipelines") / "parser.cfg", FAMILIES, {"paths.trees": "FOLDER"})

@@ -99,7 +99,7 @@ class Inputs:
 
     def _meanings(self) -> dict[str, str]:
         """What the comments above the keys say."""
-        found = {}
+        found: dict[str, str] = {}
         for comment, key in _KEY.findall(self.text):
             lines = [line.lstrip("# ").strip() for line in comment.splitlines()]
             found.setdefault(key, " ".join(filter(None, lines)))

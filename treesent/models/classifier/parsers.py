@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from treesent.models.classifier.folder import CONFIG, PARSER, VECTORS
+from treesent.models.classifier.folder import CONFIG, PARSER, VECTORS, WEIGHTS
 from treesent.models.classifier.sections import ParserSource
 from treesent.models.parser.trainer import read_parser
 from treesent.training.recipe import Recipe
@@ -40,17 +40,18 @@ def lacks_parser(folder: Path) -> bool:
     :param folder: of a model of any family.
     """
     component = folder / "treesent"
-    return (component / CONFIG).is_file() and not (component / PARSER).is_file()
+    return _has(component, WEIGHTS) and not _has(component, PARSER)
 
 
 def _beside(recipe: Recipe) -> Path | None:
     """The parser in the pipeline whose vectors a recipe reads and does not replace by others."""
-    if (
-        getattr(recipe.settings, "projection", 0)
-        or recipe.corpora.files("train_heads")
-        or set(recipe.vectors) != {"@misc", "path"}
-    ):
+    replaced = getattr(recipe.settings, "projection", 0) or set(recipe.vectors) != {"@misc", "path"}
+    if replaced or recipe.corpora.files("train_heads"):
         return None
     vectors = Path(str(recipe.vectors["path"]))
-    places = [vectors / "treesent" / PARSER, *([vectors.parent / PARSER] if vectors.name == VECTORS else [])]
-    return next((place for place in places if place.is_file()), None)
+    places = [vectors / "treesent", *([vectors.parent] if vectors.name == VECTORS else [])]
+    return next((place / PARSER for place in places if _has(place, PARSER)), None)
+
+
+def _has(component: Path, file: str) -> bool:
+    return (component / CONFIG).is_file() and (component / file).is_file()
