@@ -31,6 +31,7 @@ EXTRAS = {
     "test": [
         "pytest>=8",
         "pytest-xdist>=3.6",
+        "httpx>=0.27",
         "hypothesis>=6.100",
         "playwright>=1.50",
         "openpyxl>=3.1",
@@ -56,7 +57,7 @@ setup(
     packages=[*find_packages(include=["treesent", "treesent.*"]), *DATA_PACKAGES],
     package_dir=DATA_PACKAGES,
     package_data={
-        "treesent": ["py.typed", "projector/assets/*"],
+        "treesent": ["py.typed", "projector/assets/*", "render/assets/*", "serve/assets/*"],
         "treesent.pipelines": ["*.cfg", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
         "treesent.embeddings": ["*.toml", "*.cfg", "*.md", "*.txt"],
     },
