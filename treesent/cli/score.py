@@ -2,9 +2,10 @@
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -98,7 +99,12 @@ def score(
         bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
-    n_process: Annotated[int, typer.Option(min=1, help="Processes; pays where a parser is slow.")] = 1,
+    workers: Annotated[
+        str,
+        typer.Option(
+            "--workers", "--n-process", metavar="N", help="Processes that score; auto for as many as pay."
+        ),
+    ] = "auto",
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
@@ -134,7 +140,7 @@ def score(
         escape_formulas=escape_formulas,
         overwrite=overwrite,
         resume=resume,
-        n_process=n_process,
+        workers=_workers(workers),
     )
     summary = score_file(file, output, options, model=model, threads=threads, device=device)
     typer.echo(in_words(summary), err=True)
@@ -159,22 +165,49 @@ def score_file(
     :param model: the pipeline.
     :param threads: of a tensor operation; 0 for torch's own choice. Trees are small, so that more than one
         costs more than it brings.
-    :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; several processes have the processor.
-    :raises treesent.errors.TreesentError: no such device here, or one for several processes.
+    :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; several workers have the processor.
+    :raises treesent.errors.TreesentError: no such device here, or one for several workers.
     """
     from treesent.scoring import check, score
 
     check(file, output, options)  # before the model is loaded, which takes seconds
-    if options.n_process > 1:
-        if device not in ("auto", "cpu"):
-            raise TreesentError(
-                f"--device {device} with --n-process {options.n_process}: one process drives a device; "
-                "leave one of them out"
-            )
-        device = "cpu"
-    nlp = open_pipeline(model, threads, device)
+    options = _with_workers(options, threads, device)
+    nlp = open_pipeline(
+        model, threads, "cpu" if device == "auto" and options.workers not in (1, "auto") else device
+    )
     with ExitStack() as stack:
         return score(file, output, nlp, options, progress=_bar(stack))
+
+
+def _with_workers(options: "ScoreOptions", threads: int, device: str) -> "ScoreOptions":
+    """The options with one worker where a device or several threads do the work."""
+    workers = options.workers
+    if workers == 1:
+        return options
+    if workers == "auto":
+        from treesent.nn.device import choose_device
+
+        one = threads != 1 or choose_device(device).type != "cpu"
+        return replace(options, workers=1) if one else options
+    if device not in ("auto", "cpu"):
+        raise TreesentError(
+            f"--device {device} with --workers {workers}: one process drives a device; leave one of them out"
+        )
+    if threads != 1:
+        raise TreesentError(
+            f"--threads {threads} with --workers {workers}: each worker has one thread; leave one of them out"
+        )
+    return options
+
+
+def _workers(text: str) -> "int | Literal['auto']":
+    if text == "auto":
+        return "auto"
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise typer.BadParameter(
+            f"{text!r} is neither auto nor a whole number from 1", param_hint="--workers"
+        )
+    return int(text)
 
 
 def in_words(summary: "ScoreSummary") -> str:
@@ -184,6 +217,9 @@ def in_words(summary: "ScoreSummary") -> str:
         parts.append(f"{summary.empty:,} without text")
     if summary.rejected:
         parts.append(f"{summary.rejected:,} rejected, in {summary.rejects}")
+    if summary.workers > 1:
+        own = f", each with at most {summary.memory / 2**20:,.0f} MB of its own" if summary.memory else ""
+        parts.append(f"{summary.workers} workers{own}")
     return "treesent: " + ", ".join(parts)
 
 

@@ -4,11 +4,12 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from treesent.data.tables import KINDS, READ_ONLY, table_kind
 from treesent.errors import DataError
 from treesent.files import check_outputs
+from treesent.scoring.cores import automatic_workers, check_workers
 from treesent.scoring.options import ScoreOptions
 
 
@@ -22,6 +23,7 @@ class Plan:
     output_kind: str
     rejects: Path | None
     streaming: bool
+    workers: int
 
     @classmethod
     def of(cls, source: str | Path, output: str | Path, options: ScoreOptions) -> Self:
@@ -60,7 +62,8 @@ class Plan:
             raise DataError(f"{output} has no place for rejects beside it; name a file: --rejects FILE")
         if options.batch_size < 1:
             raise DataError(f"--batch-size {options.batch_size}: must be at least 1")
-        plan = cls(str(source), Path(output), kind, output_kind, rejects, to_stream)
+        workers = _workers(str(source), options.workers)
+        plan = cls(str(source), Path(output), kind, output_kind, rejects, to_stream, workers)
         plan._check_places(options)
         return plan
 
@@ -105,6 +108,17 @@ def _kind(name: str, otherwise: str | None, of_stream: str) -> str:
         if otherwise is None:
             raise DataError(f"{error}; or name the kind with --format") from None
         return otherwise
+
+
+def _workers(source: str, asked: "int | Literal['auto']") -> int:
+    check_workers(asked)
+    if asked == "auto":
+        return automatic_workers(source)
+    if asked > 1 and source == "-":
+        raise DataError(
+            f"--workers {asked}: several workers cannot read standard input; name a file, or leave --workers out"
+        )
+    return asked
 
 
 def check(source: str | Path, output: str | Path, options: ScoreOptions) -> None:

@@ -20,12 +20,12 @@ from treesent.models.classifier.corpora import read_corpora, warn_of_chains, wit
 from treesent.models.classifier.evaluation import evaluate_trees
 from treesent.models.classifier.folder import SentimentModel, check_classes, load_model
 from treesent.models.classifier.networks import NETWORKS, build_network
+from treesent.models.classifier.parsers import CURE, find_parser
 from treesent.models.classifier.pretrained import init_encoder
 from treesent.models.classifier.reparse import reparsed
 from treesent.models.classifier.sections import EncoderSource, ParserSource
 from treesent.models.classifier.task import ClassifierTask
 from treesent.models.classifier.writer import write_pipeline
-from treesent.models.parser.trainer import read_parser
 from treesent.nn.embedding import VectorEmbedding
 from treesent.training.family import Family
 from treesent.training.recipe import Recipe
@@ -41,7 +41,7 @@ class ClassifierData:
     :param labels: the classes, named by the recipe or by the data.
     :param table: all vectors.
     :param working: those of the words of train and dev.
-    :param parser: that of ``[parser]``, or None.
+    :param parser: see :func:`~treesent.models.classifier.parsers.find_parser`.
     :param dev: the dev trees, with the trees that the parser gave to texts.
     :param task: what is learned.
     :param signature: see :class:`~treesent.training.family.Prepared`.
@@ -63,9 +63,6 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
     :param device: where it is trained.
     :raises TreesentError: if the recipe, its data or its vectors cannot be used.
     """
-    source = recipe.sections.get("parser")
-    if recipe.corpora.reparse and source is None:
-        raise RecipeError("corpora.reparse is true, but the section [parser] is missing; add it with a path")
     if recipe.labels is not None:
         _check_classes(recipe, recipe.labels)
     corpora = read_corpora(recipe)
@@ -73,9 +70,12 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
     _check_classes(recipe, labels)
     table = load_vectors(recipe.vectors)
     working, (train, dev) = working_vectors(table, [corpora.train.corpus, corpora.dev.corpus])
-    parser = None if source is None else read_parser(source.path, table.width)
+    parser = find_parser(recipe, table.width)
     if parser is None:
-        warn_of_chains(corpora.train)
+        if recipe.corpora.reparse:
+            raise RecipeError(f"corpora.reparse is true, but there is no parser for these vectors; {CURE}")
+        if recipe.sections.get("parser", ParserSource()).use:
+            warn_of_chains(corpora.train)
     else:
         train = with_parser(train, corpora.train, working.matrix, parser)
         dev = with_parser(dev, corpora.dev, working.matrix, parser)
