@@ -21,6 +21,7 @@ EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
     "transformers": ["transformers>=4.45"],
     "excel": ["python-calamine>=0.3"],
+    "client": ["httpx>=0.27"],
     "serve": [
         "starlette>=0.41",
         "uvicorn>=0.34",
