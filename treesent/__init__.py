@@ -9,9 +9,19 @@ from treesent.version import __version__
 if TYPE_CHECKING:
     from spacy.language import Language
 
+    from treesent.client import Client as Client
     from treesent.scoring.batches import BatchScorer
 
-__all__ = ["__version__", "batch_scorer", "load", "score"]
+__all__ = ["Client", "__version__", "batch_scorer", "load", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    # httpx takes a moment to import, and is an extra.
+    if name == "Client":
+        from treesent.client import Client
+
+        return Client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(name: "str | Path" = "en_treesent_sm") -> "Language":

@@ -80,15 +80,6 @@ def test_the_picture_is_that_of_show(server, toy):
     assert server.post("/v1/tree.svg", text=" ").json()["error"]["message"] == "has no words; send a sentence"
 
 
-def test_pictures_come_with_the_scores(server, toy):
-    row = server.post(text=TEXT, nodes="all", pictures="down").json()
-    assert [sentence.pop("svg") for sentence in row["sentences"]] == [
-        to_svg(tree, "down") for tree in trees_of(toy(TEXT))
-    ]
-    assert near(row, server.post(text=TEXT, nodes="all").json())
-    assert "svg" not in server.post(text="", nodes="all", pictures="down").text
-
-
 HOSTILE = [
     "</svg><script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

@@ -12,6 +12,7 @@ from treesent.scoring.rendering import to_json
 from treesent.scoring.results import Columns
 from treesent.serve.gate import Gate
 from treesent.serve.openapi import describe
+from treesent.serve.page import page_routes
 from treesent.serve.reading import (
     JSON,
     LINES,
@@ -39,7 +40,7 @@ def make_app(service: Service, hosts: frozenset[str]) -> ASGIApp:
         if media_type(request, JSON, LINES) == LINES:
             return _stream(request, service)
         asked = read_score(
-            await read_fields(request, service.options, ("text", "texts", "nodes", "pictures")),
+            await read_fields(request, service.options, ("text", "texts", "nodes")),
             service.options,
         )
         _count(request, asked.texts)
@@ -77,6 +78,7 @@ def make_app(service: Service, hosts: frozenset[str]) -> ASGIApp:
         Route("/readyz", ready),
         Route("/metrics", metrics),
         Route("/openapi.json", openapi),
+        *page_routes(),
     ]
     return Gate(Router(routes, redirect_slashes=False), service, hosts)
 

@@ -28,7 +28,6 @@ def describe(service: Service) -> dict[str, Any]:
             "text": one,
             "texts": {"type": "array", "maxItems": limits.max_texts, "items": one},
             "nodes": nodes,
-            "pictures": {"enum": [None, *get_args(Orientation)], "description": "Adds svg to each sentence."},
         },
     }
     tree = {

@@ -28,7 +28,6 @@ class ScoreRequest:
     texts: Sequence[str]
     single: bool
     nodes: Nodes
-    pictures: Orientation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +137,14 @@ def choice(fields: Mapping[str, Any], name: str, default: Any, known: Sequence[A
 def read_score(fields: Mapping[str, Any], options: ServeOptions) -> ScoreRequest:
     """Check what is to be scored.
 
-    :param fields: ``text`` or ``texts``, and perhaps ``nodes`` and ``pictures``.
+    :param fields: ``text`` or ``texts``, and perhaps ``nodes``.
     :raises Refusal: 413, there are too many texts; 422, one cannot be scored, or a field makes no sense.
     """
     nodes = choice(fields, "nodes", "none", get_args(Nodes))
-    pictures = choice(fields, "pictures", None, (None, *get_args(Orientation)))
-    if pictures is not None and nodes == "none":
-        raise Refusal(422, "pictures are drawn of sentences: send nodes too, sentences or all", "pictures")
     if ("text" in fields) == ("texts" in fields):
         raise Refusal(422, "send either text, or texts (a list)", "text")
     if "text" in fields:
-        return ScoreRequest([checked(fields["text"], "text", options)], True, nodes, pictures)
+        return ScoreRequest([checked(fields["text"], "text", options)], True, nodes)
     texts = fields["texts"]
     if not isinstance(texts, list):
         raise Refusal(422, f"a list was expected, found {type(texts).__name__}", "texts")
@@ -159,7 +155,7 @@ def read_score(fields: Mapping[str, Any], options: ServeOptions) -> ScoreRequest
             "texts",
         )
     checked_texts = [checked(text, f"texts[{i}]", options) for i, text in enumerate(texts)]
-    return ScoreRequest(checked_texts, False, nodes, pictures)
+    return ScoreRequest(checked_texts, False, nodes)
 
 
 def read_tree(fields: Mapping[str, Any], options: ServeOptions) -> TreeRequest:

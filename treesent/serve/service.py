@@ -10,8 +10,6 @@ from starlette.requests import Request
 
 from treesent.pipeline.treeview import trees_of
 from treesent.render import to_svg
-from treesent.render.svg import Orientation
-from treesent.scoring.options import Nodes
 from treesent.scoring.rendering import to_json
 from treesent.scoring.results import Columns, class_names
 from treesent.serve.batching import Batcher, Make, weight
@@ -61,7 +59,11 @@ class Service:
 
         :param asked: the texts.
         """
-        make = self.row_maker(asked.nodes, asked.pictures)
+        columns = replace(self.columns, nodes=asked.nodes)
+
+        def make(text: str, doc: "Doc | None") -> str:
+            return to_json({"text": text, **columns.row(doc)})
+
         with self.batcher.admitted(weight(asked.texts)):
             size = self.options.batch_size
             chunks = (asked.texts[at : at + size] for at in range(0, len(asked.texts), size))
@@ -88,23 +90,6 @@ class Service:
         raise Refusal(
             422, f"{asked.sentence} is not there: the text has {count} sentences, from 0", "sentence"
         )
-
-    def row_maker(self, nodes: Nodes, pictures: Orientation | None = None) -> Make:
-        """What makes a text's row.
-
-        :param nodes: how deep the scores go.
-        :param pictures: draw each sentence, and in which direction.
-        """
-        columns = replace(self.columns, nodes=nodes)
-
-        def make(text: str, doc: "Doc | None") -> str:
-            row: dict[str, Any] = {"text": text, **columns.row(doc)}
-            if doc is not None and pictures is not None and row["sentences"]:
-                for sentence, tree in zip(row["sentences"], trees_of(doc), strict=True):
-                    sentence["svg"] = to_svg(tree, pictures)
-            return to_json(row)
-
-        return make
 
     async def in_order(self, chunks: Iterable[Sequence[str]], make: Make) -> AsyncIterator[list[Any]]:
         """What becomes of batches of texts, a few of them in the queue at once.
