@@ -1,16 +1,18 @@
 """From Docs to scored trees: the path that every prediction takes, on whole batches."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from thinc.api import ArgsKwargs
 
+from treesent.models.classifier.opinion_head import opinions_of
 from treesent.nn.batch import ForestBatch
 from treesent.pipeline.record import Record
 from treesent.pipeline.tree_sources import CHAIN_WARNING, Batch, Source, Trees, source_of, structure_of
@@ -45,11 +47,53 @@ class Prediction:
     starts: Bool | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What networks say of the trees of a batch.
+
+    :param probs: the classes of every node, in post-order. *Shape:* ``(n_nodes, n_classes)``.
+    :param towards: see :class:`~treesent.pipeline.record.Record`. *Shape:* ``(n_words, 3)``.
+    :param target: see there. *Shape:* ``(n_words,)``.
+    """
+
+    probs: Float32
+    towards: Float32 | None = None
+    target: npt.NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """What the network leaves at the nodes of some trees, in post-order.
+
+    :param words: where their words lie among all.
+    :param nodes: where their nodes lie among all.
+    :param structure: the trees.
+    :param hidden: the nodes' hidden states. *Shape:* ``(n_nodes, hidden)``.
+    :param probs: their classes. *Shape:* ``(n_nodes, n_classes)``.
+    :param vectors: the words' vectors, where they were asked for. *Shape:* ``(n_words, width)``.
+    """
+
+    words: slice
+    nodes: slice
+    structure: Structure
+    hidden: torch.Tensor
+    probs: torch.Tensor
+    vectors: torch.Tensor | None
+
+
 class Predictor:
     """Scores Docs with one model; it keeps the look-ups that the model's table allows."""
 
-    def __init__(self, model: "SentimentModel", shim: "NetworkShim", trees: Trees, aggregate: str) -> None:
+    def __init__(
+        self,
+        model: "SentimentModel",
+        shim: "NetworkShim",
+        trees: Trees,
+        aggregate: str,
+        opinions: bool = True,
+    ) -> None:
         self.model, self.shim, self.trees, self.aggregate = model, shim, trees, aggregate
+        self.opinions = opinions
         self.rows = RowFinder(model.table)
         self._reader = DocReader()
         values = (np.nan,) * model.n_classes if model.polarity is None else model.polarity
@@ -86,8 +130,7 @@ class Predictor:
     def score(self, batch: Batch, source: Source) -> list[Prediction]:
         """Score Docs whose trees come from one source."""
         structure = structure_of(batch, source, self.model)
-        probs = self.probabilities(structure, batch.lookup)
-        return self._annotate(batch, structure, probs)
+        return self._annotate(batch, structure, self.scores(structure, batch.lookup))
 
     def _warn(self) -> None:
         with self._lock:
@@ -98,19 +141,55 @@ class Predictor:
 
     def probabilities(self, structure: Structure, lookup: Lookup) -> Float32:
         """The classes of every node, in post-order. *Shape:* ``(n_nodes, n_classes)``."""
+        return self.scores(structure, lookup, opinions=False).probs
+
+    def scores(self, structure: Structure, lookup: Lookup, opinions: bool = True) -> Scores:
+        """Run the network on trees, and its head for opinions.
+
+        :param structure: the trees.
+        :param lookup: their words.
+        :param opinions: false to leave the head out.
+        """
+        head = self.model.opinions if opinions and self.opinions else None
         probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
+        towards = np.empty((structure.n_words, 3), np.float32)
+        target = np.empty(structure.n_words, np.uint8)
+        for part in self.states(structure, lookup, vectors=head is not None and head.config.vectors > 0):
+            probs[part.nodes] = part.probs.cpu().numpy()
+            if head is not None:
+                found = opinions_of(head, part.hidden, part.probs, part.vectors, part.structure)
+                towards[part.words], target[part.words] = found
+        return Scores(probs) if head is None else Scores(probs, towards, target)
+
+    def states(self, structure: Structure, lookup: Lookup, vectors: bool = False) -> Iterator[States]:
+        """Run the network on trees, some of them at a time.
+
+        :param structure: the trees.
+        :param lookup: their words.
+        :param vectors: give the words' vectors too.
+        """
         words = np.concatenate([[0], np.cumsum(structure.lengths)])
         begin = 0
         while begin < structure.n_trees:
             end = max(begin + 1, int(np.searchsorted(words, words[begin] + CHUNK, "right")) - 1)
-            nodes = slice(structure.offsets[begin], structure.offsets[end])
-            forest = Forest.build(structure.part(begin, end), lookup.rows[words[begin] : words[end]])
-            batch = self.to_device(forest, lookup)
-            logits = self.shim.predict(ArgsKwargs((batch,), {})).logits
-            logits = torch.softmax(logits.float(), dim=1).index_select(0, batch.order)
-            probs[nodes] = logits.cpu().numpy()
+            own, part = slice(*words[[begin, end]]), structure.part(begin, end)
+            batch = self.to_device(Forest.build(part, lookup.rows[own]), lookup)
+            states = self.shim.predict(ArgsKwargs((batch,), {}))
+            with torch.inference_mode():
+                yield States(
+                    own,
+                    slice(*structure.offsets[[begin, end]]),
+                    part,
+                    states.hidden.index_select(0, batch.order).float(),
+                    torch.softmax(states.logits.float(), dim=1).index_select(0, batch.order),
+                    self._vectors(batch) if vectors else None,
+                )
             begin = end
-        return probs
+
+    def _vectors(self, batch: ForestBatch) -> torch.Tensor:
+        embedding: Any = self.model.network.embedding
+        found: torch.Tensor = embedding(batch.distinct, batch.extra)
+        return found.float().index_select(0, batch.inverse)
 
     def to_device(self, forest: Forest, lookup: Lookup) -> ForestBatch:
         """What the network takes, where the network is."""
@@ -118,7 +197,7 @@ class Predictor:
             forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None
         )
 
-    def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> list[Prediction]:
+    def _annotate(self, batch: Batch, structure: Structure, scores: Scores) -> list[Prediction]:
         """Cut what was found for a batch into its Docs; copies, so that no Doc keeps the batch alive."""
         tokens, token = batch.tokens, batch.sentences.token
         chars = np.empty((len(token), 2), np.int32)
@@ -141,12 +220,14 @@ class Predictor:
                 left=structure.left[here].copy(),
                 start=structure.start[here].copy(),
                 end=structure.end[here].copy(),
-                probs=probs[here].copy(),
+                probs=scores.probs[here].copy(),
                 polarity=self._polarity,
                 labels=labels.copy(),
                 aggregate=self.aggregate,
                 size=int(sizes[place]),
                 silent=silent[first[0] : last[0]].copy(),
+                towards=None if scores.towards is None else scores.towards[own].copy(),
+                target=None if scores.target is None else scores.target[own].copy(),
             )
             found.append(Prediction(record, batch.starts[starts] if tokens.open[place] else None))
         return found

@@ -44,6 +44,10 @@ class Record:
     :param size: characters of the text that was scored.
     :param silent: 1 where a sentence holds no opinion, because it consists of links, names, numbers and marks alone;
         none in records of earlier versions. *Shape:* ``(n_trees,)``.
+    :param towards: log-probabilities that what is said of each word is negative, neutral or positive; None without
+        a head for opinions. *Shape:* ``(n_words, 3)``.
+    :param target: 1 at the first word of what somebody has an opinion on, 2 at its later words, else 0; None without
+        such a head. *Shape:* ``(n_words,)``.
     """
 
     chars: Int32
@@ -58,6 +62,8 @@ class Record:
     aggregate: str
     size: int
     silent: npt.NDArray[np.uint8] | None = None
+    towards: Float32 | None = None
+    target: npt.NDArray[np.uint8] | None = None
 
     def to_value(self) -> dict[str, Any]:
         """The record as spaCy's ``to_bytes`` and ``DocBin`` can write it."""

@@ -1,8 +1,8 @@
 """The folder of a trained component: write it, check it and read it.
 
 It holds ``config.json`` (the network's settings, the classes, a checksum of every other file and of itself),
-``weights.safetensors``, ``vectors/`` and, where there is a parser, ``parser.safetensors``. Nothing in it is
-ever unpickled.
+``weights.safetensors``, ``vectors/`` and, where there are a parser and a head for opinions,
+``parser.safetensors`` and ``opinions.safetensors``. Nothing in it is ever unpickled.
 """
 
 import hashlib
@@ -25,11 +25,13 @@ from treesent.version import __version__
 if TYPE_CHECKING:
     import torch
 
+    from treesent.models.classifier.opinion_head import OpinionHead
     from treesent.models.parser.kinds import Parser
 
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
-NAMES = (CONFIG, WEIGHTS, PARSER, f"{VECTORS}/{FILE}")
+OPINIONS = "opinions.safetensors"
+NAMES = (CONFIG, WEIGHTS, PARSER, OPINIONS, f"{VECTORS}/{FILE}")
 """All files that a model's folder can hold. A name inside a file becomes a path only if it is one of these."""
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 TWO = ("negative", "positive")
@@ -45,6 +47,7 @@ class SentimentModel:
     :param labels: the classes, the most negative first.
     :param polarity: the value of each class, from -1 to 1; None if they have none.
     :param parser: makes trees for sentences, where there is one.
+    :param opinions: finds what is talked about and the sentiment towards it, where there is such a head.
     """
 
     network: "torch.nn.Module"
@@ -53,6 +56,7 @@ class SentimentModel:
     labels: tuple[str, ...]
     polarity: tuple[float, ...] | None
     parser: "Parser | None" = None
+    opinions: "OpinionHead | None" = None
 
     @property
     def n_classes(self) -> int:
@@ -90,11 +94,13 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
     half = model.table.matrix.dtype != np.float32
     with replacing(folder / WEIGHTS) as file:
         file.write(weights_to_bytes(model.network, half))
-    (folder / PARSER).unlink(missing_ok=True)
-    if model.parser is not None:
-        model.parser.save(folder / PARSER)
+    optional = {PARSER: model.parser, OPINIONS: model.opinions}
+    for name, part in optional.items():
+        (folder / name).unlink(missing_ok=True)
+        if part is not None:
+            part.save(folder / name)
     _current_table(model).save(folder / VECTORS)
-    files = [WEIGHTS, *([PARSER] if model.parser is not None else []), f"{VECTORS}/{FILE}"]
+    files = [WEIGHTS, *(name for name, part in optional.items() if part is not None), f"{VECTORS}/{FILE}"]
     config = {
         "format": FORMAT,
         "treesent": __version__,
@@ -123,6 +129,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         it.
     """
     from treesent.models.classifier.networks import build_network
+    from treesent.models.classifier.opinion_head import OpinionHead
     from treesent.models.classifier.weights import EMBEDDING
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
@@ -147,6 +154,9 @@ def load_model(folder: str | Path) -> SentimentModel:
         parser = load_parser(folder / PARSER) if PARSER in config["files"] else None
         if parser is not None and parser.width != table.width:
             raise ModelError(f"the parser reads vectors of width {parser.width}, the table has {table.width}")
+        opinions = OpinionHead.load(folder / OPINIONS) if OPINIONS in config["files"] else None
+        if opinions is not None:
+            opinions.check_fits(network, table.width, len(config["labels"]))
     except TreesentError as error:
         raise ModelError(f"{folder}: {error}") from error
     return SentimentModel(
@@ -156,6 +166,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         tuple(config["labels"]),
         None if config["polarity"] is None else tuple(config["polarity"]),
         parser,
+        opinions,
     )
 
 
