@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from treesent.data.batches import Corpus, epoch_batches, in_order, prefetch, ranges
+from treesent.data.batches import Corpus, epoch_batches, in_order, prefetch
 from treesent.data.vectors import working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.models.classifier.evaluation import evaluate_trees, predict
@@ -25,6 +25,7 @@ from treesent.training.optimizers import clip, rate_factor
 from treesent.training.rowwise import RowOptimizer
 from treesent.training.sections import OptimizerConfig, ScheduleConfig, TrainingConfig
 from treesent.training.seeds import stream
+from treesent.trees.arrays import ranges
 from treesent.trees.brackets import parse_tree
 from treesent.vectors.table import VectorTable
 

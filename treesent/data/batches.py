@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from treesent.errors import DataError
+from treesent.trees.arrays import ranges
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
@@ -171,18 +172,6 @@ def _joined(first: Corpus | EncodedCorpus, second: Corpus | EncodedCorpus) -> Do
     return (first.documents or Documents.of_trees(len(first))) + (
         second.documents or Documents.of_trees(len(second))
     )
-
-
-def ranges(starts: Int64, sizes: Int64) -> Int64:
-    """Concatenate ``arange(start, start + size)`` over all pairs.
-
-    :param starts: *Shape:* ``(n,)``.
-    :param sizes: *Shape:* ``(n,)``.
-    :returns: *Shape:* ``(sizes.sum(),)``.
-    """
-    before = np.cumsum(sizes) - sizes
-    index: Int64 = np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
-    return index
 
 
 def epoch_batches(n_trees: int, batch_size: int, seed: int, epoch: int) -> list[Int64]:
