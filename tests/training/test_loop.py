@@ -239,7 +239,7 @@ def test_nodes_without_a_label_teach_nothing():
         model, data, _ = setting(config, train)
         run = trainer.Trainer(model, data, config, {})
         batch = next(run.rest_of_epoch())
-        batch = batch.batch.forest
+        batch = batch.batches[0].forest
         model.eval()
         logits = model(batch).logits
         logits.retain_grad()
@@ -257,9 +257,9 @@ def test_a_root_weight_changes_the_share_of_the_roots():
         model, data, _ = setting(config, dropout=0)
         run = trainer.Trainer(model, data, config, {})
         batch = next(run.rest_of_epoch())
-        logits = model(batch.batch.forest).logits
+        logits = model(batch.batches[0].forest).logits
         roots = torch.nn.functional.cross_entropy(
-            logits[batch.batch.forest.roots], batch.batch.forest.label[batch.batch.forest.roots]
+            logits[batch.batches[0].forest.roots], batch.batches[0].forest.label[batch.batches[0].forest.roots]
         )
         _, loss, _ = run.step(batch)
         losses.append(abs(float((loss - roots).detach())))

@@ -118,12 +118,15 @@ class EncodedCorpus:
     :param rows: row of each word. *Shape:* ``(n_words,)``.
     :param label: class of each node in post-order, -1 if there is none. *Shape:* ``(n_nodes,)``.
     :param documents: the texts that the trees are sentences of; None if each tree is a text.
+    :param words: the number of each word among the distinct words of a run, whose word pieces are known; None
+        for networks without a transformer. *Shape:* ``(n_words,)``.
     """
 
     structure: Structure
     rows: Int64
     label: Int64
     documents: Documents | None = None
+    words: Int64 | None = None
 
     def __len__(self) -> int:
         """Count the trees."""
@@ -141,6 +144,7 @@ class EncodedCorpus:
             np.concatenate([self.rows, other.rows]),
             np.concatenate([self.label, other.label]),
             _joined(self, other),
+            None if self.words is None or other.words is None else np.concatenate([self.words, other.words]),
         )
 
     def take(self, trees: Int64) -> "EncodedCorpus":
@@ -153,7 +157,10 @@ class EncodedCorpus:
         # A tree of n words has 2 n - 1 nodes, so the trees before tree t have (offsets[t] + t) / 2 words.
         words = ranges((offsets[trees] + trees) // 2, (sizes + 1) // 2)
         return EncodedCorpus(
-            self.structure.take(trees), self.rows[words], self.label[ranges(offsets[trees], sizes)]
+            self.structure.take(trees),
+            self.rows[words],
+            self.label[ranges(offsets[trees], sizes)],
+            words=None if self.words is None else self.words[words],
         )
 
     def forest(self, trees: Int64) -> Forest:

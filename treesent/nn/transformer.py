@@ -23,12 +23,15 @@ class Transformer(nn.Module):
     :param pooling: the state of a word: that of its ``first`` piece, or the ``mean`` over its pieces.
     """
 
-    def __init__(self, model: nn.Module, pooling: WordPooling = "first") -> None:
+    learn_rate: float = 1.0
+    """Factor of the learning rate."""
+
+    def __init__(self, model: Any, pooling: WordPooling = "first") -> None:
         super().__init__()
         if hasattr(model, "pooler"):
             model.pooler = None  # reads the first mark alone
         self.model, self.pooling = model, pooling
-        config: Any = model.config
+        config = model.config
         self.width = int(config.hidden_size)
         self.longest = _longest(model)
         pad = getattr(config, "pad_token_id", None)
@@ -60,8 +63,10 @@ class Transformer(nn.Module):
         try:
             settings = AutoConfig.for_model(kind, **values)
             with no_init_weights():
-                return cls(AutoModel.from_config(settings, attn_implementation="sdpa"), pooling)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+                make: Any = AutoModel.from_config
+                return cls(make(settings, attn_implementation="sdpa"), pooling)
+        # The library raises errors of many kinds.
+        except Exception as error:
             raise ModelError(f"the transformer's settings are of no known model ({error})") from error
 
     def layers(self) -> list[nn.Module]:

@@ -27,6 +27,7 @@ from treesent.metrics.aggregation import check_aggregate
 from treesent.models.classifier import folder as pipeline_io
 from treesent.models.classifier.folder import SentimentModel
 from treesent.models.classifier.networks import build_network
+from treesent.models.classifier.transformer_source import transformer_for
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline import gold
 from treesent.pipeline import record as store
@@ -188,6 +189,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         labels: Sequence[str] | None = None,
         polarity: Sequence[float] | None = None,
         vectors: str | Path | VectorTable | None = None,
+        transformer: str | None = None,
     ) -> None:
         """Make the network ready for training.
 
@@ -200,6 +202,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         :param polarity: the value of each class from -1 to 1; evenly spaced by default.
         :param vectors: a table, the folder of one, or a pipeline whose vectors to use; by default those of
             the pipeline's vocab.
+        :param transformer: for a network with ``encoder = "transformer"``: a folder, or ``hf:`` and a name on the
+            Hugging Face hub.
         :raises ModelError: where classes or vectors are missing or disagree with the pretrained ones.
         """
         validate_get_examples(get_examples, "TreeSentiment.initialize")
@@ -214,8 +218,10 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         values = pipeline_io.default_polarity(len(names)) if polarity is None else tuple(polarity)
         table = pipeline_io.find_table(vectors, self.vocab)
         embedding = VectorEmbedding(table.matrix, table.scale)
-        network = build_network(self.model.attrs["block"], table.width, len(names), embedding)
-        self._take(SentimentModel(network, dict(self.model.attrs["block"]), table, names, values))
+        block = dict(self.model.attrs["block"])
+        under, pieces = transformer_for(block, transformer)
+        network = build_network(block, table.width, len(names), embedding, None, under)
+        self._take(SentimentModel(network, block, table, names, values, None, pieces))
 
     def get_loss(self, examples: Iterable[Example], scores: Float32) -> tuple[float, Float32]:
         """Mean cross-entropy over the labelled nodes, and its gradient.

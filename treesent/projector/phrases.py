@@ -15,7 +15,6 @@ from treesent.pipeline import record as store
 from treesent.pipeline.lookup import component_of
 from treesent.pipeline.record import Record
 from treesent.projector.points import MOST, Column, Points
-from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.types import Float32
 
@@ -96,8 +95,7 @@ def hidden_states(predictor: "Predictor", docs: "Sequence[Doc]") -> tuple[Float3
     structure = _structure(records)
     if not structure.n_trees:
         return np.zeros((0, 1), np.float32), records
-    lookup = predictor.read(docs).lookup
-    forest = predictor.to_device(Forest.build(structure, lookup.rows), lookup)
+    forest = predictor.to_device(structure, predictor.read(docs))
     states = predictor.shim.predict(ArgsKwargs((forest,), {}))
     return states.hidden.index_select(0, forest.order).float().cpu().numpy(), records
 

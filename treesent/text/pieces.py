@@ -103,18 +103,15 @@ class PieceReader:
             ids += self.tokenizer.encode([part], is_pretokenized=True, add_special_tokens=False).ids
         return tuple(ids) or (self._unknown,)
 
-    def save(self, path: str | Path) -> None:
-        """Write the tokenizer.
-
-        :param path: the file, JSON.
-        """
-        Path(path).write_text(self.tokenizer.to_str(), encoding="utf-8")
+    def to_json(self) -> str:
+        """Give the tokenizer as text."""
+        return str(self.tokenizer.to_str())
 
     @classmethod
     def load(cls, path: str | Path) -> PieceReader:
-        """Read what :meth:`save` wrote.
+        """Read a tokenizer.
 
-        :param path: the file.
+        :param path: a file with what :meth:`to_json` gave.
         :raises MissingExtraError: ``transformers`` is not installed.
         :raises ModelError: the file cannot be read.
         """

@@ -180,6 +180,8 @@ class TrainingConfig:
     ``free_perplexity``."""
     batch_size: PositiveInt = 25
     """Texts per step; a tree of a treebank is one text."""
+    accumulate: PositiveInt = 1
+    """Parts that the texts of a step are computed in, one after the other: less memory, the same gradient."""
     eval_batch_size: PositiveInt = 256
     """Texts per batch in evaluation."""
     tune_vectors: bool = False
@@ -193,6 +195,8 @@ class TrainingConfig:
     """Largest absolute value in a gradient; 0 for no limit."""
     root_weight: PositiveFloat = 1.0
     """Weight of a root, or of a text, in the loss; other nodes have weight 1."""
+    node_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of the labelled nodes below the roots that a step learns from, drawn for each batch."""
     aggregate: Literal["mean", "words", "last", "product"] = "mean"
     """How the classes of a text's sentences make the class of the text, in the loss and in the saved
     pipeline."""

@@ -1,13 +1,13 @@
 """The training task of a classifier: the class of every labelled node, and of every labelled text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from treesent.data.batches import EncodedCorpus, in_order
+from treesent.data.batches import EncodedCorpus
 from treesent.metrics.accuracy import TreeScores
 from treesent.metrics.aggregation import (
     Aggregate,
@@ -17,9 +17,12 @@ from treesent.models.classifier.evaluation import predict, score_corpus
 from treesent.models.classifier.node_states import label_losses, label_weights, node_loss
 from treesent.models.classifier.texts import TextBatch, Texts, document_log_probs_of
 from treesent.nn.batch import ForestBatch
+from treesent.nn.pieces import MOST_PIECES
+from treesent.text.pieces import Pieces
 from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
-from treesent.types import Int64
+from treesent.trees.forest import Forest
+from treesent.types import Float32, Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class ClassifierTask(Task):
     :param n_rows: rows of the table; a dropped word has this row, one past the last.
     :param width: width of the vectors.
     :param sets: whether some label names a set of classes, see :mod:`treesent.trees.label_sets`.
+    :param pieces: the word pieces of the distinct words, for a transformer; None without one.
+    :param longest: pieces of a window of the transformer at most.
+    :param node_fraction: of the labelled nodes below the roots that a batch keeps.
     :param seed: the run's; together with a batch's texts it fixes which words are dropped.
     """
 
@@ -48,6 +54,9 @@ class ClassifierTask(Task):
     width: int = 0
     seed: int = 0
     sets: bool = False
+    pieces: Pieces | None = None
+    longest: int = MOST_PIECES
+    node_fraction: float = 1.0
 
     @property
     def n_train(self) -> int:
@@ -72,17 +81,37 @@ class ClassifierTask(Task):
         if self.word_dropout:
             corpus, extra = self._without_words(trees), np.zeros((1, self.width), np.float32)
             trees = np.arange(len(trees))
-        forest = corpus.forest(trees)
-        return TextBatch(
-            ForestBatch.from_forest(forest, device, non_blocking=non_blocking, extra=extra), found
-        )
+        if self.node_fraction < 1:
+            corpus, trees = self._without_labels(corpus.take(trees)), np.arange(len(trees))
+        return TextBatch(self._forest(corpus, trees, device, non_blocking, extra), found)
+
+    def _forest(
+        self,
+        corpus: EncodedCorpus,
+        trees: Int64,
+        device: torch.device,
+        non_blocking: bool = False,
+        extra: Float32 | None = None,
+    ) -> ForestBatch:
+        """Lay some trees out on a device, with their pieces for a transformer."""
+        part = corpus.take(trees)
+        pieces = None if self.pieces is None or part.words is None else self.pieces.take(part.words)
+        forest = Forest.build(part.structure, part.rows, part.label)
+        return ForestBatch.from_forest(forest, device, non_blocking, extra, pieces, self.longest)
+
+    def _without_labels(self, part: EncodedCorpus) -> EncodedCorpus:
+        """Some trees, with the labels of all roots and of a fraction of the other nodes."""
+        rng = np.random.default_rng([self.seed, 3, *part.rows[:64].tolist()])
+        kept = rng.random(len(part.label)) < self.node_fraction
+        kept[part.structure.offsets[1:] - 1] = True
+        return replace(part, label=np.where(kept, part.label, -1))
 
     def _without_words(self, trees: Int64) -> EncodedCorpus:
         """Some trees, with the row past the table for dropped words."""
         part = self.train.take(trees)
         rng = np.random.default_rng([self.seed, 2, *trees[:64].tolist()])
         dropped = rng.random(len(part.rows)) < self.word_dropout
-        return EncodedCorpus(part.structure, np.where(dropped, self.n_rows, part.rows), part.label)
+        return replace(part, rows=np.where(dropped, self.n_rows, part.rows))
 
     def loss(
         self, model: nn.Module, batch: TextBatch, generator: torch.Generator, config: TrainingConfig
@@ -148,6 +177,8 @@ class ClassifierTask(Task):
         :param device: where it is.
         :param batch_size: trees a batch.
         """
-        forests = in_order(self.dev, batch_size)
-        probs = predict(model, (ForestBatch.from_forest(forest, device) for forest in forests))
+        dev, n_trees = self.dev, len(self.dev)
+        starts = range(0, n_trees, batch_size)
+        trees = (np.arange(start, min(start + batch_size, n_trees)) for start in starts)
+        probs = predict(model, (self._forest(dev, some, device) for some in trees))
         return score_corpus(probs, self.dev, self.polarity, self.aggregate)

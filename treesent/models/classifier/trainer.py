@@ -22,11 +22,16 @@ from treesent.models.classifier.folder import SentimentModel, check_classes, loa
 from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.pretrained import init_encoder
 from treesent.models.classifier.reparse import reparsed
-from treesent.models.classifier.sections import EncoderSource, ParserSource
+from treesent.models.classifier.sections import EncoderSource, ParserSource, TransformerSource
 from treesent.models.classifier.task import ClassifierTask
+from treesent.models.classifier.transformer_source import number_words, open_transformer, prepare_transformer
+from treesent.models.classifier.word_input import check_encoder
 from treesent.models.classifier.writer import write_pipeline
 from treesent.models.parser.trainer import read_parser
 from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.pieces import MOST_PIECES
+from treesent.nn.transformer import Transformer
+from treesent.text.pieces import PieceReader
 from treesent.training.family import Family
 from treesent.training.recipe import Recipe
 from treesent.training.sections import LabelsConfig
@@ -42,6 +47,7 @@ class ClassifierData:
     :param table: all vectors.
     :param working: those of the words of train and dev.
     :param parser: that of ``[parser]``, or None.
+    :param transformer: that of ``[transformer]`` with what cuts words for it, or None.
     :param dev: the dev trees, with the trees that the parser gave to texts.
     :param task: what is learned.
     :param signature: see :class:`~treesent.training.family.Prepared`.
@@ -51,6 +57,7 @@ class ClassifierData:
     table: VectorTable
     working: WorkingVectors
     parser: Any
+    transformer: tuple[Any, PieceReader] | None
     dev: Corpus
     task: ClassifierTask
     signature: dict[str, Any]
@@ -72,7 +79,14 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
     labels = corpora.labels
     _check_classes(recipe, labels)
     table = load_vectors(recipe.vectors)
-    working, (train, dev) = working_vectors(table, [corpora.train.corpus, corpora.dev.corpus])
+    transformer = _open_transformer(recipe)
+    parts = [corpora.train.corpus, corpora.dev.corpus]
+    working, (train, dev) = working_vectors(table, parts)
+    pieces = None
+    if transformer is not None:
+        words, (train_words, dev_words) = number_words([part.words for part in parts])
+        pieces = transformer[1](words)
+        train, dev = replace(train, words=train_words), replace(dev, words=dev_words)
     parser = None if source is None else read_parser(source.path, table.width)
     if parser is None:
         warn_of_chains(corpora.train)
@@ -94,10 +108,13 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
         table.width,
         recipe.training.seed,
         has_sets(train, len(labels.names)),
+        pieces,
+        MOST_PIECES if transformer is None else Transformer(transformer[0]).longest,
+        recipe.training.node_fraction,
     )
     trees = replace(corpora.dev.corpus, structure=dev.structure)
     return ClassifierData(
-        labels, table, working, parser, trees, task, _signature(recipe, labels, working, train)
+        labels, table, working, parser, transformer, trees, task, _signature(recipe, labels, working, train)
     )
 
 
@@ -110,10 +127,22 @@ def build(recipe: Recipe, data: ClassifierData, generator: torch.Generator) -> n
     :raises RecipeError: if ``[model.encoder]`` does not fit the network.
     """
     embedding = VectorEmbedding(data.working.matrix, tune=recipe.training.tune_vectors)
-    network = build_network(recipe.model, data.table.width, len(data.labels.names), embedding, generator)
-    if (source := recipe.sections.get("model.encoder")) is not None:
-        init_encoder(network, source, data.table)
+    transformer = None
+    if data.transformer is not None:
+        source: TransformerSource = recipe.sections["transformer"]
+        transformer = prepare_transformer(data.transformer[0], source, recipe.settings.word_pieces)
+    network = build_network(
+        recipe.model, data.table.width, len(data.labels.names), embedding, generator, transformer
+    )
+    if (cells := recipe.sections.get("model.encoder")) is not None:
+        init_encoder(network, cells, data.table)
     return network
+
+
+def _open_transformer(recipe: Recipe) -> tuple[Any, PieceReader] | None:
+    source: TransformerSource | None = recipe.sections.get("transformer")
+    check_encoder(recipe.settings.encoder, source)
+    return None if source is None else open_transformer(source.path)
 
 
 def write(recipe: Recipe, data: ClassifierData, network: Any, folder: Path, name: str) -> TreeScores:
@@ -133,9 +162,12 @@ def write(recipe: Recipe, data: ClassifierData, network: Any, folder: Path, name
     if table.matrix.dtype != np.float32:
         round_weights(network)
     network.embedding = VectorEmbedding(table.matrix, table.scale)
-    scores = evaluate_trees(network, table, data.dev, labels.polarity, aggregate=training.aggregate)
+    pieces = None if data.transformer is None else data.transformer[1]
+    scores = evaluate_trees(
+        network, table, data.dev, labels.polarity, aggregate=training.aggregate, pieces=pieces
+    )
     model = _model(recipe, labels, network, table)
-    model.parser = data.parser
+    model.parser, model.pieces = data.parser, pieces
     write_pipeline(folder, model, aggregate=training.aggregate, meta=_meta(name, scores))
     return scores
 
@@ -174,11 +206,13 @@ def _signature(
 ) -> dict[str, Any]:
     """What a resumed run must have in common with the interrupted one, data included."""
     arrays: list[Any] = [working.matrix, trees.rows, trees.label, trees.structure.left]
+    if trees.words is not None:
+        arrays.append(trees.words)
     if trees.documents is not None:
         arrays += [trees.documents.offsets, trees.documents.target]
     return {
         "model": recipe.model,
-        "encoder": None if (encoder := recipe.sections.get("model.encoder")) is None else asdict(encoder),
+        **{name: _plain(recipe.sections.get(f"{home}{name}")) for home, name in _UNDER},
         "labels": asdict(labels),
         "vectors": recipe.vectors,
         "corpora": {
@@ -186,6 +220,13 @@ def _signature(
             "checksum": [zlib.crc32(np.ascontiguousarray(array).data) for array in arrays],
         },
     }
+
+
+_UNDER = (("model.", "encoder"), ("", "transformer"))
+
+
+def _plain(section: Any) -> dict[str, Any] | None:
+    return None if section is None else asdict(section)
 
 
 def _meta(name: str, dev: TreeScores) -> dict[str, Any]:
@@ -216,5 +257,5 @@ CLASSIFIERS = Family(
     write=write,
     read=lambda folder: load_model(folder / "treesent"),
     files=("config.cfg", "meta.json", "tokenizer", "vocab/*", "treesent/*"),
-    sections={"parser": ParserSource, "model.encoder": EncoderSource},
+    sections={"parser": ParserSource, "transformer": TransformerSource, "model.encoder": EncoderSource},
 )

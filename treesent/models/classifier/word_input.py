@@ -90,11 +90,11 @@ def input_width(config: InputConfig, width: int, transformer: Transformer | None
     return transformer.width + (width if config.join_vectors else 0)
 
 
-def check_encoder(encoder: str, transformer: Transformer | None) -> None:
+def check_encoder(encoder: str, transformer: object | None) -> None:
     """Refuse a transformer that the ``[model]`` block does not ask for, and the other way round.
 
     :param encoder: the block's.
-    :param transformer: what the network is given.
+    :param transformer: what is given, or where it would come from.
     :raises RecipeError: if they disagree.
     """
     if encoder == TRANSFORMER and transformer is None:
