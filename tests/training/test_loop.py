@@ -259,7 +259,8 @@ def test_a_root_weight_changes_the_share_of_the_roots():
         batch = next(run.rest_of_epoch())
         logits = model(batch.batches[0].forest).logits
         roots = torch.nn.functional.cross_entropy(
-            logits[batch.batches[0].forest.roots], batch.batches[0].forest.label[batch.batches[0].forest.roots]
+            logits[batch.batches[0].forest.roots],
+            batch.batches[0].forest.label[batch.batches[0].forest.roots],
         )
         _, loss, _ = run.step(batch)
         losses.append(abs(float((loss - roots).detach())))

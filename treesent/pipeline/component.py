@@ -36,6 +36,7 @@ from treesent.pipeline.architectures import attach, network_model
 from treesent.pipeline.extensions import register_extensions
 from treesent.pipeline.lookup import FACTORY, PRETRAINED
 from treesent.pipeline.predict import Prediction, Predictor
+from treesent.pipeline.reasons import explain
 from treesent.pipeline.spans import write_spans
 from treesent.pipeline.tree_sources import check_trees
 from treesent.text.runs import keep_long_runs
@@ -163,6 +164,20 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         :returns: one prediction for each.
         """
         return self.predictor.predict(list(docs))
+
+    def explain(self, docs: Iterable[Doc]) -> list[Doc]:
+        """Find out what each word adds to its sentence's sentiment, for ``doc._.sentiment_reasons``.
+
+        A sentence of n words is scored n times more, see :mod:`treesent.pipeline.reasons`.
+
+        :param docs: Docs; those that have not been scored are scored first.
+        :returns: the Docs.
+        """
+        docs = list(docs)
+        fresh = [doc for doc in docs if not store.read(doc)]
+        self.set_annotations(fresh, self.predict(fresh))
+        explain(self.predictor, docs)
+        return docs
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Prediction]) -> None:
         """Write predictions on their Docs.

@@ -100,15 +100,22 @@ class Predictor:
             self._warned = True
         warnings.warn(CHAIN_WARNING, stacklevel=2)
 
-    def probabilities(self, structure: Structure, read: Batch) -> Float32:
-        """The classes of every node, in post-order. *Shape:* ``(n_nodes, n_classes)``."""
+    def probabilities(self, structure: Structure, read: Batch, words: Int64 | None = None) -> Float32:
+        """Give the probabilities of the classes of every node, in post-order.
+
+        :param structure: the trees.
+        :param read: the Docs that they are trees of.
+        :param words: the words of the trees, counted over the Docs; None for all in order.
+            *Shape:* ``(n_words,)``.
+        :returns: *Shape:* ``(n_nodes, n_classes)``.
+        """
         probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
-        words = np.concatenate([[0], np.cumsum(structure.lengths)])
+        first = np.concatenate([[0], np.cumsum(structure.lengths)])
         begin = 0
         while begin < structure.n_trees:
-            end = max(begin + 1, int(np.searchsorted(words, words[begin] + CHUNK, "right")) - 1)
+            end = max(begin + 1, int(np.searchsorted(first, first[begin] + CHUNK, "right")) - 1)
             nodes = slice(structure.offsets[begin], structure.offsets[end])
-            here = np.arange(words[begin], words[end])
+            here = np.arange(first[begin], first[end]) if words is None else words[first[begin] : first[end]]
             batch = self.to_device(structure.part(begin, end), read, words=here)
             logits = self.shim.predict(ArgsKwargs((batch,), {})).logits
             logits = torch.softmax(logits.float(), dim=1).index_select(0, batch.order)

@@ -61,6 +61,13 @@ class Pieces:
         sizes = np.diff(self.offsets)[words]
         return Pieces(self.ids[ranges(self.offsets[words], sizes)], run_offsets(sizes), self.marks)
 
+    def add(self, piece: int) -> Pieces:
+        """Add a word of one piece.
+
+        :param piece: its number.
+        """
+        return Pieces(np.append(self.ids, piece), np.append(self.offsets, len(self.ids) + 1), self.marks)
+
 
 class PieceReader:
     """Cuts words into the pieces of a transformer, each word on its own, and remembers them.
@@ -80,6 +87,8 @@ class PieceReader:
         name = getattr(tokenizer.model, "unk_token", None)
         unknown = None if name is None else tokenizer.token_to_id(name)
         self._unknown = probe.ids[int(own[0])] if unknown is None else int(unknown)
+        masks = (tokenizer.token_to_id(name) for name in ("[MASK]", "<mask>"))
+        self.mask = next((mask for mask in masks if mask is not None), self._unknown)
         self._known: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, words: Sequence[str]) -> Pieces:
