@@ -14,7 +14,7 @@ from treesent.trees.arrays import ranges
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
-from treesent.types import Int64
+from treesent.types import Float16, Int64
 
 Item = TypeVar("Item")
 
@@ -120,6 +120,8 @@ class EncodedCorpus:
     :param documents: the texts that the trees are sentences of; None if each tree is a text.
     :param words: the number of each word among the distinct words of a run, whose word pieces are known; None
         for networks without a transformer. *Shape:* ``(n_words,)``.
+    :param soft: probabilities of the classes of each node, from a teacher, in post-order; None without one.
+        *Shape:* ``(n_nodes, n_classes)``.
     """
 
     structure: Structure
@@ -127,6 +129,7 @@ class EncodedCorpus:
     label: Int64
     documents: Documents | None = None
     words: Int64 | None = None
+    soft: Float16 | None = None
 
     def __len__(self) -> int:
         """Count the trees."""
@@ -156,11 +159,13 @@ class EncodedCorpus:
         sizes = offsets[trees + 1] - offsets[trees]
         # A tree of n words has 2 n - 1 nodes, so the trees before tree t have (offsets[t] + t) / 2 words.
         words = ranges((offsets[trees] + trees) // 2, (sizes + 1) // 2)
+        nodes = ranges(offsets[trees], sizes)
         return EncodedCorpus(
             self.structure.take(trees),
             self.rows[words],
-            self.label[ranges(offsets[trees], sizes)],
+            self.label[nodes],
             words=None if self.words is None else self.words[words],
+            soft=None if self.soft is None else self.soft[nodes],
         )
 
     def forest(self, trees: Int64) -> Forest:

@@ -103,7 +103,7 @@ def word_weights(predictor: Predictor, read: Batch, records: Sequence[Record]) -
         roots = probs[run_offsets(2 * lengths[trees] - 1)[1:] - 1]
         fall = _fall(full[trees], roots, records[0].polarity)
         count = np.bincount(own, minlength=len(trees))
-        weights[first[begin] : first[end]] = (fall / count)[own]
+        weights[first[begin] : first[end]] = (fall / count)[own].astype(np.float32)
         begin = end
     return weights
 
@@ -118,10 +118,9 @@ def _run_of_words(lengths: Int64, copies: Int64) -> Int64:
 def _fall(full: Float32, without: Float32, polarity: Float32) -> Float32:
     """By how much the polarity falls, or the probability of the class where classes have no polarity."""
     if not np.isnan(polarity).any():
-        fall: Float32 = (full - without) @ polarity
-        return fall
+        return np.asarray((full - without) @ polarity, np.float32)
     rows, best = np.arange(len(full)), full.argmax(axis=1)
-    return np.asarray(full[rows, best] - without[rows, best])
+    return np.asarray(full[rows, best] - without[rows, best], np.float32)
 
 
 def _with_blank(predictor: Predictor, read: Batch) -> Batch:

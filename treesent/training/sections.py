@@ -66,6 +66,8 @@ class CorporaConfig:
     """Leave rows of a table without a label out; else they are an error."""
     max_texts: NonNegativeInt = 0
     """Train on at most so many texts of one table, drawn at random; 0 for all."""
+    unlabelled: File | tuple[File, ...] = ()
+    """Tables of texts without labels, which a ``[teacher]`` labels; ``max_texts`` counts for them too."""
     reparse: bool = False
     """Train on every tree twice: as it is, and as ``[parser]`` parses the sentence, with the labels of the
     constituents that both trees have. Users' texts will have the parser's trees."""
@@ -121,7 +123,7 @@ class CorporaConfig:
     def files(self, name: str) -> list[str]:
         """List the corpora of a key.
 
-        :param name: ``train``, ``dev``, ``train_heads`` or ``dev_heads``.
+        :param name: ``train``, ``dev``, ``unlabelled``, ``train_heads`` or ``dev_heads``.
         """
         value: str | tuple[str, ...] = getattr(self, name)
         return [value] if isinstance(value, str) else list(value)

@@ -68,14 +68,14 @@ def evaluate_trees(
     device = next(model.parameters()).device
     encoded, extra = encode(table, corpus)
     return score_corpus(
-        predict(model, _batches(model, encoded, extra, pieces, corpus.words, batch_size, device)),
+        predict(model, forest_batches(model, encoded, extra, pieces, corpus.words, batch_size, device)),
         encoded,
         polarity,
         aggregate,
     )
 
 
-def _batches(
+def forest_batches(
     model: Any,
     encoded: EncodedCorpus,
     extra: Float32,
@@ -84,7 +84,16 @@ def _batches(
     batch_size: int,
     device: torch.device,
 ) -> Iterator[ForestBatch]:
-    """Lay a corpus out, with the pieces of its words for a transformer."""
+    """Lay a corpus out, with the pieces of its words for a transformer.
+
+    :param model: the network.
+    :param encoded: the trees.
+    :param extra: vectors of words outside the table.
+    :param reader: what cuts words for the network's transformer; None without one.
+    :param words: of all trees, in order.
+    :param batch_size: trees a batch.
+    :param device: where the network is.
+    """
     if reader is None:
         yield from (ForestBatch.from_forest(f, device, extra=extra) for f in in_order(encoded, batch_size))
         return

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from treesent.config import Dropout, File, section
 
@@ -49,3 +49,19 @@ class TransformerSource:
     """Dropout rate inside the transformer; null for its own."""
     gradient_checkpointing: bool = False
     """Compute the states of each layer again in the backward pass: less memory, a third more time."""
+
+
+@section
+class TeacherSource:
+    """``[teacher]``: a trained pipeline whose probabilities of every phrase the network learns too.
+
+    Distillation (Hinton et al. 2015, arXiv:1503.02531; for sentiment Tang et al. 2019, arXiv:1903.12136). The teacher
+    scores the trees that the network learns from, those of ``corpora.unlabelled`` included.
+    """
+
+    path: File
+    """The folder of a pipeline with the same classes."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Weight of the teacher's probabilities in the loss of a phrase; that of its label is 1 less this."""
+    temperature: PositiveFloat = 1.0
+    """Above 1 evens the teacher's probabilities out."""

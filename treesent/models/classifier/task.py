@@ -18,6 +18,7 @@ from treesent.models.classifier.node_states import label_losses, label_weights, 
 from treesent.models.classifier.texts import TextBatch, Texts, document_log_probs_of
 from treesent.nn.batch import ForestBatch
 from treesent.nn.pieces import MOST_PIECES
+from treesent.nn.precision import at_least_float32
 from treesent.text.pieces import Pieces
 from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
@@ -40,6 +41,7 @@ class ClassifierTask(Task):
     :param sets: whether some label names a set of classes, see :mod:`treesent.trees.label_sets`.
     :param pieces: the word pieces of the distinct words, for a transformer; None without one.
     :param longest: pieces of a window of the transformer at most.
+    :param teacher_share: weight of the teacher's probabilities in the loss, where the training trees have them.
     :param node_fraction: of the labelled nodes below the roots that a batch keeps.
     :param seed: the run's; together with a batch's texts it fixes which words are dropped.
     """
@@ -57,6 +59,7 @@ class ClassifierTask(Task):
     pieces: Pieces | None = None
     longest: int = MOST_PIECES
     node_fraction: float = 1.0
+    teacher_share: float = 0.0
 
     @property
     def n_train(self) -> int:
@@ -83,18 +86,22 @@ class ClassifierTask(Task):
             trees = np.arange(len(trees))
         if self.node_fraction < 1:
             corpus, trees = self._without_labels(corpus.take(trees)), np.arange(len(trees))
-        return TextBatch(self._forest(corpus, trees, device, non_blocking, extra), found)
+        part = corpus.take(trees)
+        forest = self._forest(part, device, non_blocking, extra)
+        soft = None
+        if part.soft is not None:
+            given = torch.from_numpy(part.soft).to(device, non_blocking=non_blocking).float()
+            soft = torch.empty_like(given).index_copy_(0, forest.order, given)
+        return TextBatch(forest, found, soft)
 
     def _forest(
         self,
-        corpus: EncodedCorpus,
-        trees: Int64,
+        part: EncodedCorpus,
         device: torch.device,
         non_blocking: bool = False,
         extra: Float32 | None = None,
     ) -> ForestBatch:
-        """Lay some trees out on a device, with their pieces for a transformer."""
-        part = corpus.take(trees)
+        """Lay trees out on a device, with their pieces for a transformer."""
         pieces = None if self.pieces is None or part.words is None else self.pieces.take(part.words)
         forest = Forest.build(part.structure, part.rows, part.label)
         return ForestBatch.from_forest(forest, device, non_blocking, extra, pieces, self.longest)
@@ -125,16 +132,20 @@ class ClassifierTask(Task):
         """
         forest, texts = batch.forest, batch.texts
         logits = model(forest, generator).logits
-        if texts is None:
+        if texts is None and batch.soft is None:
             return node_loss(logits, forest.label, self._node_weight(forest, config), self.sets)
-        roots = logits.index_select(0, forest.roots).float().log_softmax(1)
-        log_probs = document_log_probs_of(roots, texts, self.aggregate)
-        nodes, texts_weight = self._both(batch, config)
-        losses = label_losses(logits.float().log_softmax(1), forest.label, self.sets)
-        text_losses = label_losses(log_probs, texts.target, self.sets)
-        total = nodes.sum() + texts_weight.sum()
-        tiny = torch.finfo(torch.float32).tiny
-        return ((losses * nodes).sum() + (text_losses * texts_weight).sum()) / total.clamp(min=tiny)
+        log_probs = at_least_float32(logits).log_softmax(1)
+        nodes, text_weight = self._both(batch, config)
+        total = (label_losses(log_probs, forest.label, self.sets) * nodes).sum()
+        weight = nodes.sum() + text_weight.sum()
+        if texts is not None:
+            documents = document_log_probs_of(log_probs.index_select(0, forest.roots), texts, self.aggregate)
+            total = total + (label_losses(documents, texts.target, self.sets) * text_weight).sum()
+        if batch.soft is not None:
+            taught = self._taught(batch, config)
+            total = total - ((batch.soft * log_probs).sum(1) * taught).sum()
+            weight = weight + taught.sum()
+        return total / weight.clamp(min=torch.finfo(torch.float32).tiny)
 
     def weight(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
         """The weighted number of labels in a batch. *Shape:* ``()``.
@@ -143,18 +154,25 @@ class ClassifierTask(Task):
         :param config: has the weight of roots and texts.
         """
         nodes, texts = self._both(batch, config)
-        return nodes.sum() + texts.sum()
+        weight = nodes.sum() + texts.sum()
+        return weight if batch.soft is None else weight + self._taught(batch, config).sum()
+
+    def _taught(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
+        """The weight of the teacher's probabilities of each node."""
+        weight = torch.full((batch.n_nodes,), self.teacher_share, device=batch.forest.device)
+        return weight.index_fill(0, batch.forest.roots, self.teacher_share * config.root_weight)
 
     def _both(self, batch: TextBatch, config: TrainingConfig) -> tuple[Tensor, Tensor]:
         """The weight of each node and each text in the loss: 0 without a label."""
         label = batch.forest.label
         labelled = (label >= 0).float()
         weight = self._node_weight(batch.forest, config)
-        nodes = labelled if weight is None else weight * labelled
+        own = 1.0 if batch.soft is None else 1 - self.teacher_share
+        nodes = (labelled if weight is None else weight * labelled) * own
         if batch.texts is None:
             return nodes, nodes.new_zeros(1)
         target = batch.texts.target
-        texts = (target >= 0).float() * config.root_weight
+        texts = (target >= 0).float() * (config.root_weight * own)
         if self.class_weight is not None:
             texts = texts * label_weights(self.class_weight, target, self.sets)
         return nodes, texts
@@ -180,5 +198,5 @@ class ClassifierTask(Task):
         dev, n_trees = self.dev, len(self.dev)
         starts = range(0, n_trees, batch_size)
         trees = (np.arange(start, min(start + batch_size, n_trees)) for start in starts)
-        probs = predict(model, (self._forest(dev, some, device) for some in trees))
+        probs = predict(model, (self._forest(dev.take(some), device) for some in trees))
         return score_corpus(probs, self.dev, self.polarity, self.aggregate)

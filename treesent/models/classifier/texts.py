@@ -41,10 +41,13 @@ class TextBatch:
 
     :param forest: input of the network.
     :param texts: None if each tree is a text.
+    :param soft: a teacher's probabilities of each node, in forest order; None without one.
+        *Shape:* ``(n_nodes, n_classes)``
     """
 
     forest: ForestBatch
     texts: Texts | None
+    soft: Tensor | None = None
 
     @property
     def n_trees(self) -> int:

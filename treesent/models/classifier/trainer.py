@@ -22,8 +22,14 @@ from treesent.models.classifier.folder import SentimentModel, check_classes, loa
 from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.pretrained import init_encoder
 from treesent.models.classifier.reparse import reparsed
-from treesent.models.classifier.sections import EncoderSource, ParserSource, TransformerSource
+from treesent.models.classifier.sections import (
+    EncoderSource,
+    ParserSource,
+    TeacherSource,
+    TransformerSource,
+)
 from treesent.models.classifier.task import ClassifierTask
+from treesent.models.classifier.teacher import read_teacher, teach
 from treesent.models.classifier.transformer_source import number_words, open_transformer, prepare_transformer
 from treesent.models.classifier.word_input import check_encoder
 from treesent.models.classifier.writer import write_pipeline
@@ -83,10 +89,17 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
     parts = [corpora.train.corpus, corpora.dev.corpus]
     working, (train, dev) = working_vectors(table, parts)
     pieces = None
-    if transformer is not None:
+    teacher: TeacherSource | None = recipe.sections.get("teacher")
+    if recipe.corpora.files("unlabelled") and teacher is None:
+        raise RecipeError(
+            "corpora.unlabelled is set, but the section [teacher] is missing; add it with a path"
+        )
+    words: list[str] = []
+    if transformer is not None or teacher is not None:
         words, (train_words, dev_words) = number_words([part.words for part in parts])
-        pieces = transformer[1](words)
         train, dev = replace(train, words=train_words), replace(dev, words=dev_words)
+    if transformer is not None:
+        pieces = transformer[1](words)
     parser = None if source is None else read_parser(source.path, table.width)
     if parser is None:
         warn_of_chains(corpora.train)
@@ -96,6 +109,10 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
         if recipe.corpora.reparse and corpora.train.n_gold:
             gold = train.take(np.arange(corpora.train.n_gold))
             train += reparsed(gold, working.matrix, parser)
+    if teacher is not None and train.words is not None:
+        taught = [words[number] for number in train.words.tolist()]
+        model = read_teacher(teacher, labels.names)
+        train = replace(train, soft=teach(model, taught, train, device, teacher.temperature))
     weights = class_weights(recipe.training.class_weights, train, len(labels.names))
     task = ClassifierTask(
         train,
@@ -111,6 +128,7 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
         pieces,
         MOST_PIECES if transformer is None else Transformer(transformer[0]).longest,
         recipe.training.node_fraction,
+        0.0 if teacher is None else teacher.share,
     )
     trees = replace(corpora.dev.corpus, structure=dev.structure)
     return ClassifierData(
@@ -222,7 +240,7 @@ def _signature(
     }
 
 
-_UNDER = (("model.", "encoder"), ("", "transformer"))
+_UNDER = (("model.", "encoder"), ("", "transformer"), ("", "teacher"))
 
 
 def _plain(section: Any) -> dict[str, Any] | None:
@@ -257,5 +275,10 @@ CLASSIFIERS = Family(
     write=write,
     read=lambda folder: load_model(folder / "treesent"),
     files=("config.cfg", "meta.json", "tokenizer", "vocab/*", "treesent/*"),
-    sections={"parser": ParserSource, "transformer": TransformerSource, "model.encoder": EncoderSource},
+    sections={
+        "parser": ParserSource,
+        "teacher": TeacherSource,
+        "transformer": TransformerSource,
+        "model.encoder": EncoderSource,
+    },
 )

@@ -1,0 +1,71 @@
+"""A teacher: a trained classifier whose probabilities of every node another one learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from treesent.data.batches import EncodedCorpus
+from treesent.errors import RecipeError
+from treesent.files import pipeline_path
+from treesent.models.classifier.evaluation import forest_batches, predict
+from treesent.models.classifier.folder import SentimentModel, load_model
+from treesent.models.classifier.sections import TeacherSource
+from treesent.text.rows import lookup
+from treesent.types import Float16, Float32
+
+
+def read_teacher(source: TeacherSource, labels: Sequence[str]) -> SentimentModel:
+    """Open a teacher.
+
+    :param source: the section ``[teacher]``.
+    :param labels: the classes that are to be learned.
+    :raises RecipeError: the teacher has other classes.
+    """
+    model = load_model(pipeline_path(Path(source.path)) / "treesent")
+    if tuple(model.labels) != tuple(labels):
+        raise RecipeError(
+            f"teacher.path: {source.path} has the classes {', '.join(model.labels)}, and the recipe "
+            f"{', '.join(labels)}; give a teacher with the same classes"
+        )
+    return model
+
+
+def teach(
+    model: SentimentModel,
+    words: Sequence[str],
+    corpus: EncodedCorpus,
+    device: torch.device,
+    temperature: float = 1.0,
+    batch_size: int = 256,
+) -> Float16:
+    """Give the teacher's probabilities of every node.
+
+    :param model: the teacher.
+    :param words: of the trees, in order.
+    :param corpus: the trees.
+    :param device: where to compute.
+    :param temperature: see :class:`~treesent.models.classifier.sections.TeacherSource`.
+    :param batch_size: trees a batch.
+    :returns: in post-order. *Shape:* ``(n_nodes, n_classes)``
+    """
+    found = lookup(model.table, words)
+    own = EncodedCorpus(corpus.structure, found.rows, corpus.label)
+    network = model.network.to(device)
+    batches = forest_batches(network, own, found.extra, model.pieces, words, batch_size, device)
+    return soften(predict(network, batches), temperature)
+
+
+def soften(probs: Float32, temperature: float) -> Float16:
+    """Even probabilities out: those of the same logits divided by a temperature.
+
+    :param probs: *Shape:* ``(n_nodes, n_classes)``
+    :param temperature: above 0.
+    """
+    if temperature != 1:
+        probs = np.maximum(probs, np.finfo(np.float32).tiny) ** np.float32(1 / temperature)
+        probs = probs / probs.sum(axis=1, keepdims=True)
+    return probs.astype(np.float16)
