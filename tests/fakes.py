@@ -98,7 +98,7 @@ class FakePipeline:
     def memory_zone(self):
         yield
 
-    def pipe(self, texts, batch_size=64, n_process=1):
+    def pipe(self, texts, batch_size=64):
         for text in texts:
             if self.pause:
                 time.sleep(self.pause)

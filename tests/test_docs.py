@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -46,13 +47,27 @@ def workplace(tmp_path, monkeypatch):
 def run_command(line):
     """Run a line of a shell block; what only installs or builds is not run here."""
     words = shlex.split(line, comments=True)
-    if words[:3] == ["python", "-m", "treesent"]:
+    if words[:4] == ["python", "-m", "treesent", "serve"]:
+        run_server(words[1:])
+    elif words[:3] == ["python", "-m", "treesent"]:
         result = CliRunner().invoke(app, words[3:])
         assert result.exit_code == 0, (line, result.output, result.exception)
     elif words[:3] == ["python", "-m", "spacy"]:
         subprocess.run([sys.executable, *words[1:]], check=True, capture_output=True)
     else:
         assert words[0] in ("make", "pip", "git"), f"{line}: no test runs this"
+
+
+def run_server(words):
+    """Start a server as a line says, on a free port, and ask whether it is ready."""
+    command = [sys.executable, *words, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            answer = httpx.get(f"{server.stdout.readline().strip()}readyz", timeout=60, trust_env=False)
+            assert (answer.status_code, answer.text) == (200, "ready\n")
+        finally:
+            server.terminate()
+        assert server.wait(60) == 0
 
 
 def run_python(code, names):

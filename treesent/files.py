@@ -158,7 +158,7 @@ def replacing(path: str | Path, mode: str = "wb", **options: Any) -> Iterator[IO
 def replacing_path(path: str | Path) -> Iterator[Path]:
     """Write a file whole with a function that takes a path: see :func:`replacing`.
 
-    :param path: the file.
+    :param path: the file; its folder is made.
     :returns: a context that yields the path to write to, an empty file beside ``path``; ``path`` itself if it
         is a device or a FIFO.
     :raises OutputError: the file cannot be written.
@@ -171,6 +171,7 @@ def replacing_path(path: str | Path) -> Iterator[Path]:
             yield target
             return
         partial = _beside(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             permissions = stat.S_IMODE((target if target.exists() else partial).stat().st_mode)

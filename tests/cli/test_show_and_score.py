@@ -109,7 +109,7 @@ def test_score_from_and_to_streams(fake):
     [
         (["--device", "tpu"], "--device tpu: unknown; use auto, cpu, cuda, cuda:1 or mps"),
         (["--device", "cuda:9"], "--device cuda:9: not on this machine"),
-        (["--device", "cuda", "--n-process", "2"], "one process drives a device"),
+        (["--device", "cuda", "--workers", "2"], "one process drives a device"),
     ],
 )
 def test_a_device_that_cannot_be_used(fake, tmp_path, options, message):

@@ -161,7 +161,9 @@ def test_a_product_of_sentences_is_theirs_multiplied_and_nobodys_veto():
 
 
 def test_without_a_parser_there_is_a_warning_and_chains(folder):
-    with pytest.warns(UserWarning, match=r"no \[parser\] in the recipe"):
+    with pytest.warns(
+        UserWarning, match="there is no parser for these vectors, .* train a parser on the same"
+    ):
         train(folder / "chains.cfg", folder / "out", overrides={"training.max_epochs": 1})
     assert treesent.load(folder / "out").get_pipe("treesent").trained.parser is None
 

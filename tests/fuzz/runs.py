@@ -19,7 +19,7 @@ from tests.fakes import FakePipeline
 from tests.fuzz.kinds import Files, Kind, contents
 from tests.fuzz.mutate import mutate_json
 from treesent.errors import TreesentError
-from treesent.scoring import ScoreOptions, run, score
+from treesent.scoring import ScoreOptions, parts, score
 from treesent.training.loop import fit
 from treesent.training.sections import OptimizerConfig, TrainingConfig
 from treesent.training.task import Task
@@ -131,7 +131,7 @@ def _parts(folder: Path) -> list[Files]:
         if done >= 4:
             raise _Killed
 
-    with patch.object(run, "PART_TEXTS", dict.fromkeys(run.PART_TEXTS, 2)):
+    with patch.object(parts, "PART_TEXTS", dict.fromkeys(parts.PART_TEXTS, 2)):
         for kind in OUTPUTS:
             score(folder / "a.csv", folder / f"whole.{kind}", FakePipeline())
             _scored(kind)["whole"] = (folder / f"whole.{kind}").read_bytes()
@@ -148,7 +148,7 @@ def _finish(folder: Path, files: Files) -> None:
     kind = next((kind for kind in OUTPUTS if (folder / f"b.{kind}.partial").is_dir()), "csv")
     output = folder / f"b.{kind}"
     (folder / "a.csv").write_text(CSV, "utf-8")
-    with patch.object(run, "PART_TEXTS", dict.fromkeys(run.PART_TEXTS, 2)):
+    with patch.object(parts, "PART_TEXTS", dict.fromkeys(parts.PART_TEXTS, 2)):
         try:
             score(folder / "a.csv", output, FakePipeline(), ScoreOptions(resume=True))
         except TreesentError:

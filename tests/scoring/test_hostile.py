@@ -26,7 +26,7 @@ from treesent.cli import app
 from treesent.data.dialect import Dialect
 from treesent.data.tables import KINDS, read_rows
 from treesent.errors import DataError, TreesentError
-from treesent.scoring import ScoreOptions, run, score
+from treesent.scoring import ScoreOptions, parts, score
 from treesent.scoring.rendering import escaped, to_json
 
 TEXTS = [f"text number {i} is good, {'' if i % 7 else 'very '}bad" for i in range(40)]
@@ -43,7 +43,7 @@ def interrupted(tmp_path_factory):
     rows = [f'{i},"{text}"\n' if i % 9 else f"{i}\n" for i, text in enumerate(TEXTS)]
     (folder / "a.csv").write_text("id,text\n" + "".join(rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(run.PART_TEXTS, "none", 7)
+        patch.setitem(parts.PART_TEXTS, "none", 7)
         options = ScoreOptions(on_error="skip")
         score(folder / "a.csv", folder / "whole.csv", FakePipeline(), options)
 
@@ -88,7 +88,7 @@ def damage(folder, rng):
 
 
 def check_damage(interrupted, tmp_path, monkeypatch, n, seed):
-    monkeypatch.setitem(run.PART_TEXTS, "none", 7)
+    monkeypatch.setitem(parts.PART_TEXTS, "none", 7)
     rng = random.Random(seed)
     whole = (interrupted / "whole.csv").read_bytes()
     rejects = (interrupted / "whole.csv.rejects.jsonl").read_bytes()
@@ -136,7 +136,7 @@ def test_a_partial_that_is_no_folder_is_left_alone(tmp_path, make):
 
 
 def test_a_part_that_is_a_link_is_not_written_through(tmp_path, interrupted, monkeypatch):
-    monkeypatch.setitem(run.PART_TEXTS, "none", 7)
+    monkeypatch.setitem(parts.PART_TEXTS, "none", 7)
     shutil.copytree(interrupted / "b.csv.partial", tmp_path / "b.csv.partial")
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "b.csv.partial" / "part-000004.rows").symlink_to(tmp_path / "precious")

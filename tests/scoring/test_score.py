@@ -24,7 +24,7 @@ from tests.fakes import FakeDoc, FakePipeline, FastDoc
 from treesent.data.dialect import Dialect
 from treesent.data.tables import read_rows
 from treesent.errors import DataError, ModelError, OutputError
-from treesent.scoring import ScoreOptions, run, score
+from treesent.scoring import ScoreOptions, parts, run, score
 from treesent.scoring.results import Columns, class_names, sentences
 
 KINDS = ("txt", "csv", "tsv", "jsonl", "parquet")
@@ -453,8 +453,8 @@ import sys
 sys.path[:0] = [{tests!r}]
 from tests.fakes import FakePipeline
 import treesent
-from treesent.scoring import run
-run.PART_TEXTS = dict.fromkeys(run.PART_TEXTS, 20)
+from treesent.scoring import parts
+parts.PART_TEXTS = dict.fromkeys(parts.PART_TEXTS, 20)
 pause = float(sys.argv.pop(1))
 treesent.load = lambda name: FakePipeline(pause)
 from treesent.cli import app
@@ -547,7 +547,7 @@ def test_a_signal_leaves_no_final_file_and_what_resume_needs(tmp_path, number, c
 @pytest.fixture
 def unfinished(tmp_path, monkeypatch):
     """A source and an output with some parts done."""
-    monkeypatch.setattr(run, "PART_TEXTS", dict.fromkeys(run.PART_TEXTS, 2))
+    monkeypatch.setattr(parts, "PART_TEXTS", dict.fromkeys(parts.PART_TEXTS, 2))
     source, output = write_table(tmp_path / "a.csv"), tmp_path / "b.csv"
 
     def stop(done, total=None):

@@ -166,6 +166,13 @@ def test_a_text_that_makes_no_sense(recipe, old, new, message):
         parse_recipe(GOOD.replace(old, new, 1), FAMILIES, {}, recipe)
 
 
+def test_a_section_may_imply_those_around_it(recipe):
+    text = GOOD.replace("[training]\nseed = 3\n", "") + "[vectors.sources.a]\npath = vectors\n"
+    read = parse_recipe(text, FAMILIES, {}, recipe)
+    assert read.training.optimizer.kind == "sgd"
+    assert read.vectors["sources"] == {"a": {"path": str(recipe.parent / "vectors")}}
+
+
 def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(RecipeError, match="cannot be read"):
         read_recipe(tmp_path / "none.cfg", FAMILIES)

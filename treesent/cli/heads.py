@@ -26,6 +26,5 @@ def heads(
     from treesent.data.heads import write_heads
     from treesent.files import check_outputs, english_parser
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    check_outputs([output], [trees], overwrite)
+    check_outputs([output], [trees], overwrite, make_folders=True)
     typer.echo(f"{output}: {write_heads(trees, output, pipeline or english_parser()):,} sentences", err=True)

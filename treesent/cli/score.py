@@ -2,9 +2,10 @@
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,7 +13,7 @@ from treesent.cli.options import Device, Encoding, Null, QuotedTsv, Separator, T
 from treesent.errors import TreesentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from treesent.scoring import ScoreOptions, ScoreSummary
 
@@ -45,10 +46,12 @@ class OnError(StrEnum):
 
 
 def score(
-    file: Annotated[
-        str,
+    files: Annotated[
+        list[str],
         typer.Argument(
-            help="The table: .txt .csv .tsv .jsonl .json (also .gz .xz .bz2), .xlsx, .parquet; - is stdin."
+            metavar="FILE...",
+            help="The table: .txt .csv .tsv .jsonl .json (also .gz .xz .bz2), .xlsx, .parquet; - is stdin. "
+            "Several files, folders and patterns are read as one table.",
         ),
     ],
     output: Annotated[
@@ -98,7 +101,12 @@ def score(
         bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
-    n_process: Annotated[int, typer.Option(min=1, help="Processes; pays where a parser is slow.")] = 1,
+    workers: Annotated[
+        str,
+        typer.Option(
+            "--workers", "--n-process", metavar="N", help="Processes that score; auto for as many as pay."
+        ),
+    ] = "auto",
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
@@ -134,16 +142,16 @@ def score(
         escape_formulas=escape_formulas,
         overwrite=overwrite,
         resume=resume,
-        n_process=n_process,
+        workers=_workers(workers),
     )
-    summary = score_file(file, output, options, model=model, threads=threads, device=device)
+    summary = score_file(files, output, options, model=model, threads=threads, device=device)
     typer.echo(in_words(summary), err=True)
     if summary.rejected:
         raise typer.Exit(3)
 
 
 def score_file(
-    file: str,
+    files: "str | Sequence[str]",
     output: str,
     options: "ScoreOptions",
     *,
@@ -153,28 +161,55 @@ def score_file(
 ) -> "ScoreSummary":
     """Load a pipeline and score a table with it, with a progress bar where standard error is a terminal.
 
-    :param file: what to read, ``-`` for standard input.
+    :param files: what to read, ``-`` for standard input.
     :param output: what to write, ``-`` for standard output.
     :param options: how.
     :param model: the pipeline.
     :param threads: of a tensor operation; 0 for torch's own choice. Trees are small, so that more than one
         costs more than it brings.
-    :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; several processes have the processor.
-    :raises treesent.errors.TreesentError: no such device here, or one for several processes.
+    :param device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; several workers have the processor.
+    :raises treesent.errors.TreesentError: no such device here, or one for several workers.
     """
     from treesent.scoring import check, score
 
-    check(file, output, options)  # before the model is loaded, which takes seconds
-    if options.n_process > 1:
-        if device not in ("auto", "cpu"):
-            raise TreesentError(
-                f"--device {device} with --n-process {options.n_process}: one process drives a device; "
-                "leave one of them out"
-            )
-        device = "cpu"
-    nlp = open_pipeline(model, threads, device)
+    check(files, output, options)  # before the model is loaded, which takes seconds
+    options = _with_workers(options, threads, device)
+    nlp = open_pipeline(
+        model, threads, "cpu" if device == "auto" and options.workers not in (1, "auto") else device
+    )
     with ExitStack() as stack:
-        return score(file, output, nlp, options, progress=_bar(stack))
+        return score(files, output, nlp, options, progress=_bar(stack))
+
+
+def _with_workers(options: "ScoreOptions", threads: int, device: str) -> "ScoreOptions":
+    """The options with one worker where a device or several threads do the work."""
+    workers = options.workers
+    if workers == 1:
+        return options
+    if workers == "auto":
+        from treesent.nn.device import choose_device
+
+        one = threads != 1 or choose_device(device).type != "cpu"
+        return replace(options, workers=1) if one else options
+    if device not in ("auto", "cpu"):
+        raise TreesentError(
+            f"--device {device} with --workers {workers}: one process drives a device; leave one of them out"
+        )
+    if threads != 1:
+        raise TreesentError(
+            f"--threads {threads} with --workers {workers}: each worker has one thread; leave one of them out"
+        )
+    return options
+
+
+def _workers(text: str) -> "int | Literal['auto']":
+    if text == "auto":
+        return "auto"
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise typer.BadParameter(
+            f"{text!r} is neither auto nor a whole number from 1", param_hint="--workers"
+        )
+    return int(text)
 
 
 def in_words(summary: "ScoreSummary") -> str:
@@ -184,6 +219,9 @@ def in_words(summary: "ScoreSummary") -> str:
         parts.append(f"{summary.empty:,} without text")
     if summary.rejected:
         parts.append(f"{summary.rejected:,} rejected, in {summary.rejects}")
+    if summary.workers > 1:
+        own = f", each with at most {summary.memory / 2**20:,.0f} MB of its own" if summary.memory else ""
+        parts.append(f"{summary.workers} workers{own}")
     return "treesent: " + ", ".join(parts)
 
 

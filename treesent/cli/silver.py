@@ -35,7 +35,7 @@ def sentences(
     from treesent.data.texts import read_texts
     from treesent.models.parser.silver.sentences import split_texts
 
-    check_outputs([output], files, overwrite)
+    check_outputs([output], files, overwrite, make_folders=True)
     found = islice(split_texts(read_texts(map(str, files), column)), limit)
     with replacing(output, "w", encoding="utf-8", newline="\n") as file:
         file.writelines(" ".join(words) + "\n" for words in found)
@@ -58,7 +58,7 @@ def teach(
     def report(epoch: int, scores: "BracketScores") -> None:
         typer.echo(f"epoch {epoch}: bracket F1 {scores.f1:.2f} on dev", err=True)
 
-    check_outputs([output], [*trees, dev, transformer], overwrite)
+    check_outputs([output], [*trees, dev, transformer], overwrite, make_folders=True)
     teacher, scores = train_teacher(trees, dev, transformer, hints, epochs=epochs, seed=seed, report=report)
     teacher.save(output)
     typer.echo(f"{output}: bracket F1 {scores.f1:.2f} on dev", err=True)
@@ -79,7 +79,7 @@ def parse(
     from treesent.models.parser.silver.trees import silver_trees
     from treesent.trees.brackets import write_trees
 
-    check_outputs([output], [sentences, teacher, transformer], overwrite)
+    check_outputs([output], [sentences, teacher, transformer], overwrite, make_folders=True)
     start = time.perf_counter()
     lines = (line.split() for line in read_texts([str(sentences)]) if not line.isspace() and line)
     n_trees = write_trees(silver_trees(Teacher.load(teacher, transformer), hints, lines), output)

@@ -56,6 +56,7 @@ def train(
 
         typer.echo(explain_recipe(recipe, overrides))
         return
+    from treesent.models.classifier.parsers import CURE, lacks_parser
     from treesent.models.train import train as run
     from treesent.training.processes import is_first, leave
 
@@ -72,12 +73,15 @@ def train(
         gradients=gradients,
         report=lambda record: typer.echo(in_words(record), err=True),
         progress_bar=sys.stderr is not None and sys.stderr.isatty() and is_first(),
+        announce=lambda text: typer.echo(text, err=True),
     )
     best = trained.progress.best_epoch
     if is_first():
         typer.echo(
             f"{output}: the weights of epoch {best}; on dev {metrics(trained.dev.to_dict())}", err=True
         )
+        if lacks_parser(output):
+            typer.echo(f"{output} has no parser, so raw texts get right-branching trees: {CURE}", err=True)
     leave()
 
 

@@ -103,7 +103,8 @@ def trees(
     """
     if output != "-":
         inputs = [None if file == "-" else file, labels, align]
-        check_outputs([output, _rejects(Path(output)) if labels else None], inputs, overwrite)
+        rejects = _rejects(Path(output)) if labels else None
+        check_outputs([output, rejects], inputs, overwrite, make_folders=True)
     if align is not None:
         if labels is not None or model is not None or source != From.auto or whole:
             raise typer.BadParameter("stands alone: only -o and --n-classes go with it", param_hint="--align")

@@ -55,7 +55,6 @@ def write_heads(trees: str | Path, output: str | Path, pipeline: str) -> int:
     """
     sentences = ([unescape(word) for word in tree.words] for tree in read_trees(trees))
     n_sentences = 0
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
     with replacing(output, "w", encoding="utf-8", newline="\n") as file:
         for heads in parse_heads(sentences, pipeline):
             file.write(" ".join(map(str, heads.tolist())) + "\n")

@@ -1,4 +1,4 @@
-"""Rows of JSON arrays and of Excel's workbooks."""
+"""Rows of JSON objects, of JSON arrays and of Excel's workbooks."""
 
 import datetime
 import json
@@ -59,6 +59,29 @@ def _plain(cell: Any) -> Any:
     if isinstance(cell, datetime.date | datetime.time | datetime.timedelta):
         return cell.isoformat() if not isinstance(cell, datetime.timedelta) else str(cell)
     return cell if cell != "" else None
+
+
+def read_object(raw: str) -> tuple[dict[str, Any], str | None]:
+    """Read one JSON object, and tell why that is impossible.
+
+    :param raw: the object's text.
+    :returns: its fields and None; or no fields and the fault.
+    """
+    try:
+        values = json.loads(raw, parse_constant=_no_constant)
+        if "\\ud" in raw or "\\uD" in raw:
+            json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return {}, r"half of a surrogate pair (\ud800 to \udfff alone), which is not a character"
+    except (ValueError, RecursionError) as error:
+        return {}, f"broken JSON: {error}"
+    if not isinstance(values, dict):
+        return {}, f"a JSON object expected, found {type(values).__name__}"
+    return values, None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def raw_of(value: Any) -> str:

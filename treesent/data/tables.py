@@ -6,7 +6,6 @@ caller decides whether that stops the run. Memory stays flat, whatever the lengt
 
 import bz2
 import gzip
-import json
 import lzma
 import os
 import zlib
@@ -14,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from treesent.data.dialect import Dialect, as_utf8, separator_of, told_separator
-from treesent.data.objects import raw_of, read_array, read_sheet
+from treesent.data.objects import raw_of, read_array, read_object, read_sheet
 from treesent.data.parquet import read_parquet
 from treesent.data.rows import Row, Rows, missing_column, require_columns
 from treesent.data.separated import Record, read_records
@@ -191,26 +190,14 @@ def _jsonl(lines: Iterator[str], need: Sequence[str]) -> Iterator[Row]:
 
 
 def _json_row(number: int, line: int, raw: str, need: Sequence[str]) -> Row:
+    values: dict[str, Any] = {}
     fault = _fault(raw)
     if fault is None:
-        try:
-            values = json.loads(raw, parse_constant=_no_constant)
-            if "\\ud" in raw or "\\uD" in raw:
-                json.dumps(values, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            fault = r"half of a surrogate pair (\ud800 to \udfff alone), which is not a character"
-        except (ValueError, RecursionError) as error:
-            fault = f"broken JSON: {error}"
-        else:
-            if not isinstance(values, dict):
-                fault = f"a JSON object expected, found {type(values).__name__}"
-            elif (fault := missing_column(values, need)) is None:
-                return Row(number, line, cast(dict[str, Any], values), raw=raw)
+        values, fault = read_object(raw)
+    fault = fault or missing_column(values, need)
+    if fault is None:
+        return Row(number, line, values, raw=raw)
     return Row(number, line, fault=fault, raw=raw.removeprefix(_CUT))
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def _array(

@@ -29,6 +29,7 @@ def train(
     gradients: bool = False,
     report: Callable[[dict[str, Any]], None] | None = None,
     progress_bar: bool = False,
+    announce: Callable[[str], None] = lambda text: None,
 ) -> Trained:
     """Train a network and write it: a classifier as a spaCy pipeline, another kind in a folder of its own.
 
@@ -48,6 +49,7 @@ def train(
     :param gradients: log the norm of each layer's gradient too.
     :param report: called after each epoch with its line of the log.
     :param progress_bar: draw one on stderr.
+    :param announce: called with what the run does after the last epoch.
     :raises TreesentError: the recipe, its data or its vectors cannot be used, the output must not be replaced,
         there is nothing to resume, or the training has diverged.
     """
@@ -69,12 +71,13 @@ def train(
             progress = run.fit(model, data.task, data.signature)
             scores: Any = None
             if team.first:
+                announce(f"evaluating the weights of epoch {progress.best_epoch} on dev, as they are saved")
                 scores = run.write(lambda made: family.write(settings, data, model, made, run.output.name))
             return Trained(run.output, progress, team.broadcast(scores))
 
 
 def _check_log(log: str | Path | None, folder: RunFolder, inputs: list[Path], may_exist: bool) -> None:
-    check_outputs([log], inputs, overwrite=may_exist)
+    check_outputs([log], inputs, overwrite=may_exist, make_folders=True)
     for taken in (folder.output, folder.path):
         if log is not None and Path(log).resolve().is_relative_to(taken.resolve()):
             raise OutputError(f"{log} lies in {taken}, which is replaced; put the log elsewhere")

@@ -26,8 +26,10 @@ Trees = Literal["auto", "constituency", "dependency", "learned", "seq2seq", "rig
 
 CHAIN_WARNING = (
     "treesent has neither a parse nor a parser of its own here, so every sentence gets a right-branching "
-    "tree, which costs accuracy: put a parser before treesent (spacy.load('en_core_web_sm')), take a "
-    "pipeline that has one (pretrained = 'en_treesent_sm'), or say trees = 'right-branching' if you mean it"
+    "tree, which costs accuracy. If you trained this pipeline, train it again with --parser.path PARSER, where "
+    "PARSER is what `treesent train parser` wrote for the same vectors; or put a parser before treesent "
+    "(spacy.load('en_core_web_sm')), or take a pipeline that has one (pretrained = 'en_treesent_sm'); or say "
+    "trees = 'right-branching' if you mean it"
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from treesent.metrics.classes import predicted_classes
+from treesent.pipeline import record as store
 from treesent.pipeline.record import Record, Stretch
 from treesent.pipeline.sentiment import Sentiment, sentiment_of
 from treesent.render import Picture, to_svg
@@ -209,3 +210,15 @@ class TreeView:
     def _repr_svg_(self) -> str:
         """The tree's picture, which a notebook shows by itself."""
         return to_svg(self)
+
+
+def trees_of(doc: "Doc") -> list[TreeView]:
+    """The scored trees of all sentences of a Doc, in order.
+
+    :param doc: a Doc that was scored.
+    """
+    return [
+        TreeView(doc, record, offset, tree, record.nodes(tree).stop - record.nodes(tree).start - 1)
+        for offset, record in store.read(doc)
+        for tree in range(record.n_trees)
+    ]

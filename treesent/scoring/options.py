@@ -51,8 +51,8 @@ class ScoreOptions:
     """Bytes of the longest row; a longer one is a bad row and is never held in memory whole."""
     escape_formulas: bool = False
     """In csv and tsv, put ' before a cell that a spreadsheet would run as a formula."""
-    n_process: int = 1
-    """Processes of the pipeline."""
+    workers: int | Literal["auto"] = 1
+    """Processes that score, each with one thread of torch; ``auto`` for as many as pay, one on a small input."""
 
     @property
     def dialect(self) -> Dialect:
@@ -72,3 +72,9 @@ class ScoreSummary:
     """Rows among the rejects."""
     rejects: Path | None
     """The file of the rejects, or None if there are none."""
+    parts: int = 0
+    """Parts in which the input was scored."""
+    workers: int = 1
+    """Processes that scored."""
+    memory: int = 0
+    """With several workers: bytes of the most memory that one shared with no other; 0 if that is not known."""

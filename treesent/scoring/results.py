@@ -72,6 +72,21 @@ class Columns:
         return dict(zip(self.names, values, strict=True))
 
 
+def fault_of(text: Any, longest: int) -> str | None:
+    """Say why a text cannot be scored, or None.
+
+    :param text: what stands where a text should.
+    :param longest: characters of the longest text.
+    """
+    if not isinstance(text, str):
+        return f"is {str(text)[:40]!r}, a {type(text).__name__}; a text was expected"
+    if "\0" in text:
+        return "holds a NUL character"
+    if len(text) > longest:
+        return f"has {len(text)} characters, {longest} is the most; split it"
+    return None
+
+
 def class_names(nlp: "Language") -> tuple[str, ...]:
     """The classes of the pipeline's sentiment component.
 

@@ -4,39 +4,35 @@ import errno
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from treesent.data.rows import Row, Rows
-from treesent.data.tables import read_rows
+from treesent.data.rows import Rows
 from treesent.errors import DataError
 from treesent.files import replacing, replacing_path
-from treesent.scoring.identity import file_digest, model_digest
+from treesent.scoring.identity import files_digest, model_digest
 from treesent.scoring.options import ScoreOptions, ScoreSummary
-from treesent.scoring.plan import Plan
-from treesent.scoring.rendering import reject_line
+from treesent.scoring.parts import PartMaker, open_rows, skip_rows
+from treesent.scoring.plan import Plan, Source
+from treesent.scoring.pool import SharedPipeline
 from treesent.scoring.results import Columns, class_names
+from treesent.scoring.shared import SharedRun
 from treesent.scoring.spool import Part, Spool
-from treesent.scoring.writing import Scored, Writer
+from treesent.scoring.writing import Writer
 from treesent.version import __version__
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
-
-PART_TEXTS = {"none": 4096, "sentences": 2048, "all": 512}
-"""Texts of a part. What a part holds is in memory at once, so that a part with every phrase has fewer."""
-PART_CHARACTERS = 4 * 2**20
-"""Characters after which a part ends early."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def score(
-    source: str | Path,
+    source: Source,
     output: str | Path,
     nlp: "Language",
     options: ScoreOptions | None = None,
@@ -52,7 +48,8 @@ def score(
     gets its name when it is whole. Until then ``OUT.partial/`` holds the finished parts, from which
     ``options.resume`` continues; the file is then byte for byte the one of an undisturbed run.
 
-    :param source: a file that :func:`treesent.data.tables.read_rows` reads, or ``-`` for standard input.
+    :param source: a file that :func:`treesent.data.tables.read_rows` reads, a folder, a pattern or several of these
+        (:func:`treesent.data.many.input_files`), or ``-`` for standard input.
     :param output: the file to write, or ``-`` for standard output, which gets the rows as they are done.
     :param nlp: a pipeline with the component ``treesent``.
     :param options: what to do; see :class:`ScoreOptions`.
@@ -88,12 +85,14 @@ class _Run:
     nlp: "Language"
     options: ScoreOptions
     progress: Callable[[int, int | None], Any]
-    total: int | None = None
+    memory: int = 0
 
     def to_file(self, stdin: IO[bytes] | None) -> ScoreSummary:
         columns = Columns(class_names(self.nlp), self.options.nodes, self.options.prefix)
-        rows = self._open(stdin, 0)  # a table that cannot be read at all is told before anything is made
-        before = _stamp(self.plan.source)
+        rows = open_rows(
+            self.plan, self.options, stream=stdin
+        )  # a table that cannot be read at all is told before anything is made
+        before = _stamps(self.plan.files)
         spool = Spool(
             self.plan.partial,
             self._settings(columns),
@@ -102,75 +101,63 @@ class _Run:
         )
         finished = False
         try:
-            if spool.done.rows:
-                rows = self._open(stdin, spool.done.rows)
-            writer = self._writer(rows, columns)
-            for _ in self._parts(rows, spool, writer):
-                pass
-            if before != _stamp(self.plan.source):
+            maker = self._maker(rows, columns, spool)
+            parts = list(self._parts(rows, spool, maker))
+            if before != _stamps(self.plan.files):
                 raise DataError(
                     f"{self.plan.source}: changed while it was read; start again with --overwrite"
                 )
-            indices = range(len(spool.parts))
             whole = spool.folder / "whole"
-            writer.finish([spool.rows_file(i) for i in indices], whole, self.plan.output.name)
-            self._publish_rejects(spool)
+            made = [spool.files.rows(index) for index in range(len(parts))]
+            maker.writer.finish(made, whole, self.plan.output.name)
+            summary = self._summary(parts)
+            self._publish_rejects(spool, summary)
             with replacing_path(self.plan.output) as place:
                 if place == self.plan.output:  # a device or a FIFO is written into
-                    with whole.open("rb") as made, place.open("wb") as stream:
-                        shutil.copyfileobj(made, stream)
+                    with whole.open("rb") as done, place.open("wb") as stream:
+                        shutil.copyfileobj(done, stream)
                 else:
                     whole.replace(place)
             finished = True
         finally:
             spool.close(finished=finished or self.plan.to_device)
-        return self._summary(spool.done)
+        return summary
 
     def to_stream(self, stdin: IO[bytes] | None, stdout: IO[bytes]) -> ScoreSummary:
         columns = Columns(class_names(self.nlp), self.options.nodes, self.options.prefix)
-        rows = self._open(stdin, 0)
-        writer = self._writer(rows, columns)
+        rows = open_rows(self.plan, self.options, stream=stdin)
+        parts = []
         with tempfile.TemporaryDirectory(prefix="treesent-") as folder:
             spool = Spool(Path(folder), {}, resume=False, overwrite=True)
             try:
-                stdout.write(writer.header())
-                for index in self._parts(rows, spool, writer):
-                    path = spool.rows_file(index)
-                    with path.open("rb") as part:
-                        shutil.copyfileobj(part, stdout)
+                maker = self._maker(rows, columns, spool)
+                stdout.write(maker.writer.header())
+                for index, part in enumerate(self._parts(rows, spool, maker)):
+                    path = spool.files.rows(index)
+                    with path.open("rb") as made:
+                        shutil.copyfileobj(made, stdout)
                     stdout.flush()
                     path.unlink()
+                    parts.append(part)
                 stdout.flush()
-                self._publish_rejects(spool)
+                summary = self._summary(parts)
+                self._publish_rejects(spool, summary)
             finally:
                 spool.close(finished=True)
-        return self._summary(spool.done)
+        return summary
 
-    def _open(self, stdin: IO[bytes] | None, skip: int) -> Rows:
-        options, plan = self.options, self.plan
-        ids = [options.id_column] if options.id_column else []
-        need = list(dict.fromkeys([options.text_column, *ids]))
-        return read_rows(
-            (stdin or sys.stdin.buffer) if plan.source == "-" else plan.source,
-            plan.kind,
-            need=need,
-            dialect=options.dialect,
-            convert=need if plan.output_kind == "parquet" else None,
-            skip=skip,
-            longest=options.max_row_size,
-        )
-
-    def _writer(self, rows: Rows, columns: Columns) -> Writer:
+    def _maker(self, rows: Rows, columns: Columns, spool: Spool) -> PartMaker:
         if rows.columns is not None:
             columns.refuse_clash(list(rows.columns), self.plan.source)
-        return Writer.of(rows, self.plan.row_kind, self.plan.output_kind, columns, self.options)
+        writer = Writer.of(rows, self.plan.row_kind, self.plan.output_kind, columns, self.options)
+        return PartMaker(self.plan, self.options, SharedPipeline(self.nlp), writer, spool.files)
 
     def _settings(self, columns: Columns) -> dict[str, Any]:
         """What the parts depend on, for a run that resumes with them."""
         options, plan = self.options, self.plan
         return {
             "treesent": __version__,
-            "the input's content": None if plan.source == "-" else file_digest(Path(plan.source)),
+            "the input's content": files_digest(plan.files) if plan.files else None,
             "the input's kind": plan.kind,
             "the output's kind": plan.output_kind,
             "the model": model_digest(self.nlp),
@@ -188,104 +175,58 @@ class _Run:
             "the columns": columns.names,
         }
 
-    def _parts(self, rows: Rows, spool: Spool, writer: Writer) -> Iterator[int]:
-        """Score part after part; each is safe on the disk when its number comes out."""
-        while taken := self._take(rows, spool, writer):
-            index, done = len(spool.parts), spool.done
-            if fraction := rows.fraction():
-                self.total = round((done.rows + len(taken)) / fraction)
-            good = [row for row, reason in taken if reason is None]
-            scored = self._score(good, writer.columns, done.rows)
-            writer.write_part(spool.rows_file(index), scored, self.options.text_column)
-            with spool.rejects_file(index).open("w", encoding="utf-8", newline="") as stream:
-                for row, reason in taken:
-                    if reason is not None:
-                        stream.write(reject_line(row, reason, self._identity(row)))
-            empty = sum(scores[writer.columns.names[0]] is None for _, scores in scored)
-            rejected = len(taken) - len(good)
-            spool.commit(Part(done.rows + len(taken), done.empty + empty, done.rejected + rejected))
-            self.progress(spool.done.rows, self.total)
-            yield index
+    def _parts(self, rows: Rows, spool: Spool, maker: PartMaker) -> Iterator[Part]:
+        """The parts in order; each is safe on the disk when it comes out."""
+        if self.plan.workers > 1:
+            shared = SharedRun(maker, spool, self.plan.workers, self.progress)
+            yield from shared.parts()
+            self.memory = shared.memory
+        else:
+            yield from self._parts_alone(rows, spool, maker)
 
-    def _take(self, rows: Rows, spool: Spool, writer: Writer) -> list[tuple[Row, str | None]]:
-        """The rows of the next part, each with the reason why it cannot be scored, if there is one."""
-        limit = PART_TEXTS[self.options.nodes]
-        taken: list[tuple[Row, str | None]] = []
-        characters = 0
-        for row in rows:
-            reason = row.fault or self._unfit(row) or writer.unfit(row)
-            if reason is not None and self.options.on_error == "fail":
-                raise DataError(
-                    f"{self.plan.source}:{row.line}: row {row.number}: {reason} "
-                    "(--on-error skip puts such rows among the rejects)"
-                )
-            if reason is None and self.plan.row_kind == "jsonl":
-                writer.columns.refuse_clash(row.values, f"{self.plan.source}:{row.line}")
-            taken.append((row, reason))
-            characters += (
-                len(row.raw)
-                if isinstance(row.raw, str)
-                else len(str(row.values.get(self.options.text_column, "")))
-            )
-            if len(taken) >= limit or characters >= PART_CHARACTERS:
-                break
-        return taken
+    def _parts_alone(self, rows: Rows, spool: Spool, maker: PartMaker) -> Iterator[Part]:
+        index, start = 0, 0
+        total: int | None = None
+        while True:
+            part = spool.part(index, start)
+            if part is not None:
+                skip_rows(rows, part.rows)
+            else:
+                taken = maker.take(rows)
+                if not taken:
+                    return
+                if fraction := rows.fraction():
+                    total = round((start + len(taken)) / fraction)
+                part = maker.make(index, start, taken, partial(self._told, start, total))
+                spool.add(index, part)
+                self.progress(start + part.rows, total)
+            index, start = index + 1, start + part.rows
+            yield part
 
-    def _unfit(self, row: Row) -> str | None:
-        column = self.options.text_column
-        text = self.options.dialect.text(row.values[column])
-        if not isinstance(text, str):
-            return f"{column!r} is {str(text)[:40]!r}, a {type(text).__name__}; a text was expected"
-        if "\0" in text:
-            return f"{column!r} holds a NUL character"
-        if len(text) > self.nlp.max_length:
-            return f"{column!r} has {len(text)} characters, {self.nlp.max_length} is the most; split it"
-        if self.options.id_column and row.values[self.options.id_column] in (None, ""):
-            return f"the id column {self.options.id_column!r} is empty"
-        return None
+    def _told(self, start: int, total: int | None, number: int) -> None:
+        self.progress(start + number, total)
 
-    def _identity(self, row: Row) -> Any:
-        return row.values.get(self.options.id_column) if self.options.id_column else None
-
-    def _score(self, rows: list[Row], columns: Columns, number: int) -> list[Scored]:
-        texts = [self.options.dialect.text(row.values[self.options.text_column]) for row in rows]
-        with self.nlp.memory_zone():  # words seen once would stay in the vocabulary for the rest of the run
-            docs = self.nlp.pipe(
-                (text for text in texts if text.strip()),
-                batch_size=self.options.batch_size,
-                n_process=self.options.n_process,
-            )
-            return list(self._scored(rows, texts, iter(docs), columns, number))
-
-    def _scored(
-        self, rows: list[Row], texts: list[str], docs: "Iterator[Doc]", columns: Columns, number: int
-    ) -> Iterator[Scored]:
-        for row, text in zip(rows, texts, strict=True):
-            yield row, columns.row(next(docs) if text.strip() else None)
-            number += 1
-            if number % 64 == 0:
-                self.progress(number, self.total)
-
-    def _publish_rejects(self, spool: Spool) -> None:
+    def _publish_rejects(self, spool: Spool, summary: ScoreSummary) -> None:
         path = self.plan.rejects
         if path is None:
             return
-        if not spool.done.rejected:
+        if not summary.rejected:
             with suppress(FileNotFoundError):
                 path.unlink()  # those of an earlier run, which --overwrite gave up
             return
         with replacing(path) as stream:
-            for index in range(len(spool.parts)):
-                with spool.rejects_file(index).open("rb") as part:
+            for index in range(summary.parts):
+                with spool.files.rejects(index).open("rb") as part:
                     shutil.copyfileobj(part, stream)
 
-    def _summary(self, done: Part) -> ScoreSummary:
-        rejects = self.plan.rejects if done.rejected else None
-        return ScoreSummary(done.rows, done.empty, done.rejected, rejects)
+    def _summary(self, parts: Sequence[Part]) -> ScoreSummary:
+        rows, empty, rejected = (
+            sum(getattr(part, name) for part in parts) for name in ("rows", "empty", "rejected")
+        )
+        rejects = self.plan.rejects if rejected else None
+        return ScoreSummary(rows, empty, rejected, rejects, len(parts), self.plan.workers, self.memory)
 
 
-def _stamp(source: str) -> tuple[int, int] | None:
-    if source == "-":
-        return None
-    status = Path(source).stat()
-    return status.st_size, status.st_mtime_ns
+def _stamps(files: Sequence[Path]) -> list[tuple[int, int]]:
+    states = [path.stat() for path in files]
+    return [(state.st_size, state.st_mtime_ns) for state in states]

@@ -4,7 +4,8 @@
 part, its rows, its rejects and ``part-N.json``, the marker. The marker is written last and has the length and
 the hash of both files, its own checksum and that of the manifest: a part without a sound marker, or whose files
 differ from it, is scored again. Where parts end depends on the input alone, so a resumed run makes the parts
-that an undisturbed run makes.
+that an undisturbed run makes, and any process may make any part: with several at work, parts are finished out
+of order, and those behind a gap count too.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -24,15 +26,62 @@ from treesent.scoring.identity import file_digest
 _OURS = re.compile(
     r"manifest\.json|whole|part-\d+\.(rows|rejects|json)|(manifest|part-\d+)\.json\..*\.partial"
 )
+_ORPHANS = 2.0
+"""Seconds that the workers of a run that was killed have to notice it; they hold the lock until then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a finished part covers; counts are sums over this part and all before it."""
+    """What a finished part covers."""
 
-    rows: int = 0
-    empty: int = 0
-    rejected: int = 0
+    start: int
+    """Rows of the input before it."""
+    rows: int
+    empty: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartFiles:
+    """The files of parts: all that a process that makes parts needs to know of the spool."""
+
+    folder: Path
+    run: str
+    """Digest of what the parts depend on."""
+
+    def rows(self, index: int) -> Path:
+        """The file of a part's rows."""
+        return self.folder / f"part-{index:06d}.rows"
+
+    def rejects(self, index: int) -> Path:
+        """The file of a part's rejects."""
+        return self.folder / f"part-{index:06d}.rejects"
+
+    def marker(self, index: int) -> Path:
+        """The file that says that a part is finished."""
+        return self.folder / f"part-{index:06d}.json"
+
+    def commit(self, index: int, part: Part) -> None:
+        """Mark a part, whose two files are written, as finished."""
+        sync(self.rows(index))
+        sync(self.rejects(index))
+        _write_sealed(self.marker(index), self._describe(index, part))
+
+    def sound(self, index: int) -> Part | None:
+        """A finished part; None if it is missing or damaged."""
+        stated = _read_sealed(self.marker(index))
+        if stated is None:
+            return None
+        try:
+            part = Part(**{field.name: stated[field.name] for field in fields(Part)})
+            return part if stated == self._describe(index, part) else None
+        except (KeyError, OSError):
+            return None
+
+    def _describe(self, index: int, part: Part) -> dict[str, Any]:
+        files = {"rows": self.rows(index), "rejects": self.rejects(index)}
+        seals = {name: [path.stat().st_size, file_digest(path)] for name, path in files.items()}
+        return {"run": self.run, "part": index, **asdict(part), "files": seals}
 
 
 class Spool:
@@ -47,7 +96,7 @@ class Spool:
         :param overwrite: throw away parts of an earlier run.
         :raises DataError: parts of another run, or another run at work.
         """
-        self.folder, self.parts, self.run = folder, list[Part](), ""
+        self.folder, self.parts = folder, dict[int, Part]()
         manifest = folder / "manifest.json"
         existed = manifest.is_file()
         if existed and not (resume or overwrite):
@@ -67,45 +116,29 @@ class Spool:
                 if before is None:
                     raise DataError(f"{manifest} is damaged; start again with --overwrite")
                 _compare(before, settings, folder)
-                self.run = _digest(before)
+                self.files = PartFiles(folder, _digest(before))
                 self.parts = self._finished()
-                self._clear(keep=len(self.parts))
+                self._clear(kept={manifest})
             else:
-                self._clear()
+                self._clear(kept=set())
                 _write_sealed(manifest, settings)
-                self.run = _digest(settings)
+                self.files = PartFiles(folder, _digest(settings))
         except BaseException:
             self._unlock()
             raise
 
-    @property
-    def done(self) -> Part:
-        """What all finished parts cover."""
-        return self.parts[-1] if self.parts else Part()
+    def part(self, index: int, start: int) -> Part | None:
+        """A part that is finished; None if it is not.
 
-    def rows_file(self, index: int) -> Path:
-        """The file of a part's rows."""
-        return self.folder / f"part-{index:06d}.rows"
+        :param index: the part.
+        :param start: rows of the input before it.
+        """
+        part = self.parts.get(index)
+        return part if part is not None and part.start == start else None
 
-    def rejects_file(self, index: int) -> Path:
-        """The file of a part's rejects."""
-        return self.folder / f"part-{index:06d}.rejects"
-
-    def commit(self, part: Part) -> None:
-        """Count the next part, whose two files are written, as finished."""
-        index = len(self.parts)
-        sync(self.rows_file(index))
-        sync(self.rejects_file(index))
-        _write_sealed(self._marker(index), self._describe(index, part))
-        self.parts.append(part)
-
-    def _marker(self, index: int) -> Path:
-        return self.folder / f"part-{index:06d}.json"
-
-    def _describe(self, index: int, part: Part) -> dict[str, Any]:
-        files = {"rows": self.rows_file(index), "rejects": self.rejects_file(index)}
-        seals = {name: [path.stat().st_size, file_digest(path)] for name, path in files.items()}
-        return {"run": self.run, "part": index, **asdict(part), "files": seals}
+    def add(self, index: int, part: Part) -> None:
+        """Take note of a part that was committed."""
+        self.parts[index] = part
 
     def close(self, *, finished: bool) -> None:
         """Leave the folder; remove it if the run is finished, or has made no part yet."""
@@ -117,24 +150,16 @@ class Spool:
         if self._lock is not None:
             os.close(self._lock)
 
-    def _finished(self) -> list[Part]:
-        """The parts up to the first that is missing or damaged."""
-        parts: list[Part] = []
-        while (stated := _read_sealed(self._marker(len(parts)))) is not None:
-            try:
-                part = Part(**{field.name: stated[field.name] for field in fields(Part)})
-                if stated != self._describe(len(parts), part):
-                    break
-            except (KeyError, OSError):
-                break
-            parts.append(part)
-        return parts
+    def _finished(self) -> dict[int, Part]:
+        """The sound parts."""
+        named = (re.fullmatch(r"part-(\d+)\.json", path.name) for path in self.folder.iterdir())
+        parts = {index: self.files.sound(index) for index in sorted(int(name[1]) for name in named if name)}
+        return {index: part for index, part in parts.items() if part is not None}
 
-    def _clear(self, keep: int = 0) -> None:
-        """Delete all files but the manifest and the first parts."""
-        kept = {self.folder / "manifest.json"} if keep else set()
-        for i in range(keep):
-            kept |= {self._marker(i), self.rows_file(i), self.rejects_file(i)}
+    def _clear(self, kept: set[Path]) -> None:
+        """Delete all files but some and those of finished parts."""
+        for i in self.parts:
+            kept |= {self.files.marker(i), self.files.rows(i), self.files.rejects(i)}
         for path in set(self.folder.iterdir()) - kept:
             path.unlink()
 
@@ -157,14 +182,19 @@ def _lock(folder: Path) -> int | None:
     except ImportError:  # Windows has no lock that the death of a process lifts
         return None
     handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise DataError(
-            f"{folder}: another run is writing here; wait for it or name another output"
-        ) from None
-    return handle
+    until = time.monotonic() + _ORPHANS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < until:
+                time.sleep(0.02)
+                continue
+            os.close(handle)
+            raise DataError(
+                f"{folder}: another run is writing here; wait for it or name another output"
+            ) from None
+        return handle
 
 
 def _compare(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:

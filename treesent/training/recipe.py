@@ -21,8 +21,8 @@ from typing import Any
 
 from treesent.config import map_files, nearest, read_block, read_section
 from treesent.errors import RecipeError
-from treesent.files import data_path
 from treesent.training.family import Family, family_of
+from treesent.training.inputs import Inputs
 from treesent.training.sections import CorporaConfig, LabelsConfig, TrainingConfig
 from treesent.training.syntax import parse_config
 
@@ -94,9 +94,10 @@ def parse_recipe(
     :raises RecipeError: if a key or value in it is wrong.
     """
     config = parse_config(text, overrides or {}, path)
+    inputs = Inputs(text, path, config.get("paths", {}))
     try:
         recipe = _read(config, families)
-        return _with_files(recipe, path, config.get("labels", {})) if find else recipe
+        return _with_files(recipe, inputs, config.get("labels", {})) if find else recipe
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
 
@@ -149,14 +150,14 @@ def _with_polarity(labels: Any) -> Any:
     return {"polarity": None, **labels} if isinstance(labels, Mapping) and "names" in labels else labels
 
 
-def _with_files(recipe: Recipe, path: Path, labels: Mapping[str, Any]) -> Recipe:
+def _with_files(recipe: Recipe, inputs: Inputs, labels: Mapping[str, Any]) -> Recipe:
     """Find the files of a recipe, and drop its labels if the data name the classes."""
 
     def find(name: str) -> str:
         if not name.startswith("hf:"):
-            return str(data_path(name, path.parent))
+            return str(inputs.find(name))
         folder, colon, rest = name.removeprefix("hf:").partition(":")
-        here = path.parent / folder  # else it is a dataset of the hub
+        here = inputs.path.parent / folder  # else it is a dataset of the hub
         return f"hf:{here.resolve()}{colon}{rest}" if here.is_dir() else name
 
     corpora = map_files(recipe.corpora, find)

@@ -31,7 +31,7 @@ class CorporaConfig:
     A corpus is a file of bracketed trees, one per line, or labelled texts: a table (csv, tsv, jsonl or parquet
     by its suffix, also compressed with gz, xz or bz2), a folder that ``datasets`` saved, or a dataset
     ``hf:NAME[:CONFIG][:SPLIT]`` of the Hugging Face hub, which is streamed. Texts get the trees of
-    ``[parser]``, or right-branching trees without one, and the loss is on the class of the text.
+    the pipeline's parser, or right-branching trees without one, and the loss is on the class of the text.
     """
 
     train: File | tuple[File, ...]
@@ -42,7 +42,8 @@ class CorporaConfig:
     """Fraction of ``train`` to hold out for dev. The choice depends on the number of trees and texts, not on
     ``training.seed``."""
     dev_last: NonNegativeInt = 0
-    """Language models only: number of texts at the end of ``train`` to hold out for dev."""
+    """Language models only: number of texts at the end of ``train`` to hold out for dev; a fifth of them
+    if that is more than half."""
     text_column: str = "text"
     """Column of a table or dataset that holds the texts; rows without text are skipped."""
     label_column: str = "label"
@@ -69,7 +70,7 @@ class CorporaConfig:
     unlabelled: File | tuple[File, ...] = ()
     """Tables of texts without labels, which a ``[teacher]`` labels; ``max_texts`` counts for them too."""
     reparse: bool = False
-    """Train on every tree twice: as it is, and as ``[parser]`` parses the sentence, with the labels of the
+    """Train on every tree twice: as it is, and as the pipeline's parser has it, with the labels of the
     constituents that both trees have. Users' texts will have the parser's trees."""
     train_heads: File | tuple[File, ...] = ()
     """Files of dependency heads for the trees of ``train``, which turn them into dependency trees."""

@@ -10,6 +10,7 @@ from typing import Any
 from treesent.errors import RecipeError
 
 _ENVIRONMENT = re.compile(r"^[ \t]*[#;].*|\$\{env\.(\w+)\}", re.MULTILINE)  # comments stay as they are
+_HEADER = re.compile(r"^\[([^\[\]]+)\][ \t]*$", re.MULTILINE)
 
 
 def parse_config(text: str, overrides: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def parse_config(text: str, overrides: Mapping[str, Any], path: Path) -> dict[st
             raise RecipeError(f"{path}: the environment variable {match[1]} is not set; set it") from None
 
     try:
-        config = Config().from_str(_ENVIRONMENT.sub(variable, text), interpolate=False)
+        config = Config().from_str(_with_parents(_ENVIRONMENT.sub(variable, text)), interpolate=False)
         for key, value in overrides.items():
             _override(config, key, value)
         return dict(config.interpolate())
@@ -43,6 +44,20 @@ def parse_config(text: str, overrides: Mapping[str, Any], path: Path) -> dict[st
         ) from error
     except (ConfigValidationError, configparser.Error, ValueError) as error:
         raise RecipeError(f"{path} is not a valid recipe: {_reason(error)}") from error
+
+
+def _with_parents(text: str) -> str:
+    """Declare the sections that a text only implies: ``[a.b.c]`` is inside ``[a.b]``, which confection wants."""
+    known = set(_HEADER.findall(text))
+
+    def declared(match: re.Match[str]) -> str:
+        parts = match[1].split(".")[:-1]
+        parents = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+        missing = [parent for parent in parents if parent not in known and "*" not in parent]
+        known.update(missing)
+        return "".join(f"[{name}]\n" for name in missing) + match[0]
+
+    return _HEADER.sub(declared, text)
 
 
 def _override(config: dict[str, Any], key: str, value: Any) -> None:

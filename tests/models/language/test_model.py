@@ -351,7 +351,6 @@ def test_a_damaged_folder_is_refused(tmp_path):
         ({"tied": True, "orders": (2,)}, "tied is true, and orders is set too"),
         ({"output_dropout": 1.0}, "output_dropout is"),
         ({"ngram_bits": 25}, "ngram_bits is 25"),
-        ({"cutoffs": (4, 10)}, "cutoffs ends with 10, but there are 10 symbols"),
         ({"lowercase": True}, "lowercase True, but the vocabulary"),
     ],
 )

@@ -296,7 +296,6 @@ def test_vectors_are_tuned_where_the_recipe_says_so(folder):
         ),
         ({"corpora.dev_share": 0.1}, "dev_share is 0.1, but dev_last is set too"),
         ({"corpora.dev_last": 0, "corpora.dev_share": 0.1}, "dev_share is for classifiers"),
-        ({"corpora.dev_last": 20}, "0 texts to learn from and 20 for dev"),
         ({"model.hiden": 3}, "did you mean 'hidden'"),
         ({"model.unit": "syllable"}, "unit is 'syllable'"),
         ({"vectors": {"@misc": "treesent.VectorFile.v1", "path": "vectors"}}, "vectors. are of words"),
@@ -335,3 +334,16 @@ def test_an_n_gram_model_gives_each_context_a_distribution(folder):
     assert found == pytest.approx((2 + 2 * lower) / (3 + 2))
     scores, _ = measure(read_recipe(folder / "char.cfg", FAMILIES), 5)
     assert 0 < scores.bits_per_character < 3
+
+
+def test_a_recipe_for_many_texts_takes_few(folder):
+    overrides = {"model.cutoffs": [4, 2000, 10000], "model.unit": "word", "training.max_epochs": 1}
+    overrides |= {"model.orders": [], "training.metric": "perplexity", "corpora.dev_last": 2000}
+    told = []
+    with pytest.warns(
+        UserWarning, match="dev_last is 2000, and there are 20 texts: the last 4, a fifth, are held"
+    ):
+        trained = train(folder / "char.cfg", folder / "out", overrides=overrides, announce=told.append)
+    assert told == ["evaluating the weights of epoch 1 on dev, as they are saved"]
+    assert trained.dev.n_symbols == sum(len(text.split()) + 1 for text in TEXTS[-4:])
+    assert LanguageModel.load(folder / "out").output.softmax.cutoffs == [4, 24]

@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
+from tests.tiny_transformer import write_tiny_transformer
 from treesent.cli import app
 from treesent.errors import DataError, ModelError
 from treesent.models.parser.silver.hints import Hints, read_hints
@@ -59,23 +60,8 @@ def test_hints_are_the_spans_of_the_parse():
 @pytest.fixture(scope="module")
 def transformer(tmp_path_factory):
     """The folder of a tiny transformer with random weights."""
-    transformers = pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("transformer")
-    pieces = sorted({word.lower() for words in SENTENCES for word in words} - {"likes", "nobody"})
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "##s", "no", "##body", *pieces]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), "utf-8")
-    tokenizer = transformers.BertTokenizerFast(str(folder / "vocab.txt"))
-    tokenizer.save_pretrained(folder)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
-    torch.manual_seed(0)
-    transformers.BertModel(config).save_pretrained(folder)
+    write_tiny_transformer(folder, {word for words in SENTENCES for word in words} - {"likes", "nobody"})
     return folder
 
 

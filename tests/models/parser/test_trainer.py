@@ -157,3 +157,35 @@ def test_what_is_no_parser_is_not_overwritten(folder, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputError, match=r"holds thesis\.txt, which treesent did not write"):
         train(folder / "parser.cfg", tmp_path)
+
+
+def test_a_pipeline_gets_the_parser_of_its_vectors_unless_told_otherwise(folder):
+    train(folder / "classifier.cfg", folder / "first")
+    text = CLASSIFIER.replace('[parser]\npath = "parser"\n', "").replace(
+        '"vectors"', '"first/treesent/vectors"'
+    )
+    (folder / "next.cfg").write_text(text)
+    cases = [
+        ({}, "learned"),
+        ({"vectors.path": "first"}, "learned"),
+        ({"parser.use": False}, None),
+        ({"training.tune_vectors": True}, "learned"),
+        ({"model.projection": 4}, None),
+        ({"vectors.limit": 7}, None),
+        ({"vectors.path": "vectors"}, None),
+    ]
+    for overrides, parsed in cases:
+        train(folder / "next.cfg", folder / "next", overrides=overrides, overwrite=True)
+        assert treesent.load(folder / "next").get_pipe("treesent").trained.parsed == parsed, overrides
+
+
+def test_training_says_that_a_pipeline_has_no_parser(folder):
+    text = CLASSIFIER.replace('path = "parser"', "")
+    (folder / "without.cfg").write_text(text)
+    command = ["train", str(folder / "without.cfg"), "-o", str(folder / "without")]
+    result = CliRunner().invoke(app, command)
+    assert "without has no parser, so raw texts get right-branching trees: train a parser" in result.stderr
+    result = CliRunner().invoke(app, ["train", str(folder / "classifier.cfg"), "-o", str(folder / "with")])
+    assert "has no parser" not in result.stderr
+    with pytest.raises(RecipeError, match="use is false, but path is set too"):
+        train(folder / "classifier.cfg", folder / "refused", overrides={"parser.use": False})

@@ -16,6 +16,7 @@ from treesent.data.row_rules import sampled
 from treesent.data.sst import read_trees_of
 from treesent.data.texts import is_labelled, read_texts
 from treesent.errors import DataError, RecipeError
+from treesent.models.classifier.parsers import CURE
 from treesent.text.docs import Sentences
 from treesent.text.reading import DocReader
 from treesent.training.recipe import Recipe
@@ -132,14 +133,14 @@ def with_parser(encoded: EncodedCorpus, part: Part, matrix: Float32, parser: "Pa
 
 
 def warn_of_chains(part: Part) -> None:
-    """Warn that texts get right-branching trees if the recipe has no parser.
+    """Warn that texts get right-branching trees where there is no parser.
 
     :param part: the training data.
     """
     if part.n_gold < len(part.corpus):
         warnings.warn(
-            "no [parser] in the recipe, so every sentence of the texts gets a right-branching tree, which costs "
-            "accuracy: name a parser with [parser] and path",
+            "there is no parser for these vectors, so every sentence of the texts gets a right-branching tree, "
+            f"which costs accuracy: {CURE}",
             stacklevel=2,
         )
 

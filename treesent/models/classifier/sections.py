@@ -5,14 +5,24 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from treesent.config import Dropout, File, section
+from treesent.errors import RecipeError
 
 
 @section
 class ParserSource:
-    """``[parser]``: the parser that the pipeline gets; without this section it has none."""
+    """``[parser]``: the parser that the pipeline gets."""
 
-    path: File
-    """What ``treesent train parser`` wrote, the folder or the file in it; trained on the same ``[vectors]``."""
+    path: File | None = None
+    """What ``treesent train parser`` wrote, the folder or the file in it; trained on the same ``[vectors]``. Null
+    for the parser of the pipeline whose vectors these are."""
+    use: bool = True
+    """Whether the pipeline gets a parser; without one, texts get right-branching trees unless a dependency parser
+    stands before the component."""
+
+    def __post_init__(self) -> None:
+        """Refuse a parser that is named and not used."""
+        if self.path is not None and not self.use:
+            raise RecipeError("use is false, but path is set too; remove one of them")
 
 
 @section

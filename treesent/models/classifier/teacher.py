@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,28 @@ def read_teacher(source: TeacherSource, labels: Sequence[str]) -> SentimentModel
             f"{', '.join(labels)}; give a teacher with the same classes"
         )
     return model
+
+
+def with_teacher(
+    corpus: EncodedCorpus,
+    words: Sequence[str],
+    source: TeacherSource,
+    labels: Sequence[str],
+    device: torch.device,
+) -> EncodedCorpus:
+    """Give trees a teacher's probabilities.
+
+    :param corpus: the trees, their words numbered.
+    :param words: the words by number.
+    :param source: the section ``[teacher]``.
+    :param labels: the classes that are to be learned.
+    :param device: where to compute.
+    :raises RecipeError: the teacher has other classes.
+    """
+    assert corpus.words is not None
+    spelt = [words[number] for number in corpus.words.tolist()]
+    model = read_teacher(source, labels)
+    return replace(corpus, soft=teach(model, spelt, corpus, device, source.temperature))
 
 
 def teach(

@@ -20,6 +20,7 @@ from treesent.models.classifier.corpora import read_corpora, warn_of_chains, wit
 from treesent.models.classifier.evaluation import evaluate_trees
 from treesent.models.classifier.folder import SentimentModel, check_classes, load_model
 from treesent.models.classifier.networks import NETWORKS, build_network
+from treesent.models.classifier.parsers import CURE, find_parser
 from treesent.models.classifier.pretrained import init_encoder
 from treesent.models.classifier.reparse import reparsed
 from treesent.models.classifier.sections import (
@@ -29,11 +30,10 @@ from treesent.models.classifier.sections import (
     TransformerSource,
 )
 from treesent.models.classifier.task import ClassifierTask
-from treesent.models.classifier.teacher import read_teacher, teach
+from treesent.models.classifier.teacher import with_teacher
 from treesent.models.classifier.transformer_source import number_words, open_transformer, prepare_transformer
 from treesent.models.classifier.word_input import check_encoder
 from treesent.models.classifier.writer import write_pipeline
-from treesent.models.parser.trainer import read_parser
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.pieces import MOST_PIECES
 from treesent.nn.transformer import Transformer
@@ -52,7 +52,7 @@ class ClassifierData:
     :param labels: the classes, named by the recipe or by the data.
     :param table: all vectors.
     :param working: those of the words of train and dev.
-    :param parser: that of ``[parser]``, or None.
+    :param parser: see :func:`~treesent.models.classifier.parsers.find_parser`.
     :param transformer: that of ``[transformer]`` with what cuts words for it, or None.
     :param dev: the dev trees, with the trees that the parser gave to texts.
     :param task: what is learned.
@@ -76,9 +76,6 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
     :param device: where it is trained.
     :raises TreesentError: if the recipe, its data or its vectors cannot be used.
     """
-    source = recipe.sections.get("parser")
-    if recipe.corpora.reparse and source is None:
-        raise RecipeError("corpora.reparse is true, but the section [parser] is missing; add it with a path")
     if recipe.labels is not None:
         _check_classes(recipe, recipe.labels)
     corpora = read_corpora(recipe)
@@ -88,31 +85,25 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
     transformer = _open_transformer(recipe)
     parts = [corpora.train.corpus, corpora.dev.corpus]
     working, (train, dev) = working_vectors(table, parts)
-    pieces = None
-    teacher: TeacherSource | None = recipe.sections.get("teacher")
-    if recipe.corpora.files("unlabelled") and teacher is None:
-        raise RecipeError(
-            "corpora.unlabelled is set, but the section [teacher] is missing; add it with a path"
-        )
+    teacher = _teacher(recipe)
     words: list[str] = []
     if transformer is not None or teacher is not None:
         words, (train_words, dev_words) = number_words([part.words for part in parts])
         train, dev = replace(train, words=train_words), replace(dev, words=dev_words)
-    if transformer is not None:
-        pieces = transformer[1](words)
-    parser = None if source is None else read_parser(source.path, table.width)
+    parser = find_parser(recipe, table.width)
     if parser is None:
-        warn_of_chains(corpora.train)
+        if recipe.corpora.reparse:
+            raise RecipeError(f"corpora.reparse is true, but there is no parser for these vectors; {CURE}")
+        if recipe.sections.get("parser", ParserSource()).use:
+            warn_of_chains(corpora.train)
     else:
         train = with_parser(train, corpora.train, working.matrix, parser)
         dev = with_parser(dev, corpora.dev, working.matrix, parser)
         if recipe.corpora.reparse and corpora.train.n_gold:
             gold = train.take(np.arange(corpora.train.n_gold))
             train += reparsed(gold, working.matrix, parser)
-    if teacher is not None and train.words is not None:
-        taught = [words[number] for number in train.words.tolist()]
-        model = read_teacher(teacher, labels.names)
-        train = replace(train, soft=teach(model, taught, train, device, teacher.temperature))
+    if teacher is not None:
+        train = with_teacher(train, words, teacher, labels.names, device)
     weights = class_weights(recipe.training.class_weights, train, len(labels.names))
     task = ClassifierTask(
         train,
@@ -125,7 +116,7 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
         table.width,
         recipe.training.seed,
         has_sets(train, len(labels.names)),
-        pieces,
+        None if transformer is None else transformer[1](words),
         MOST_PIECES if transformer is None else Transformer(transformer[0]).longest,
         recipe.training.node_fraction,
         0.0 if teacher is None else teacher.share,
@@ -134,6 +125,15 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
     return ClassifierData(
         labels, table, working, parser, transformer, trees, task, _signature(recipe, labels, working, train)
     )
+
+
+def _teacher(recipe: Recipe) -> TeacherSource | None:
+    source: TeacherSource | None = recipe.sections.get("teacher")
+    if recipe.corpora.files("unlabelled") and source is None:
+        raise RecipeError(
+            "corpora.unlabelled is set, but the section [teacher] is missing; add it with a path"
+        )
+    return source
 
 
 def build(recipe: Recipe, data: ClassifierData, generator: torch.Generator) -> nn.Module:

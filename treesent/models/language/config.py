@@ -48,7 +48,8 @@ class LanguageModelConfig:
     the states are of another width, a linear layer stands between."""
     cutoffs: tuple[PositiveInt, ...] = ()
     """Where an adaptive softmax (Grave et al. 2017) cuts the vocabulary, from the most frequent symbol on:
-    the first number is the size of its head. Empty for a plain softmax."""
+    the first number is the size of its head, and numbers that the vocabulary does not reach are left out. Empty
+    for a plain softmax."""
     orders: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = ()
     """Of n-grams whose hashed vectors are added to the input, see
     :class:`~treesent.models.language.ngrams.NgramEmbedding`, and go to the output layer beside the states,

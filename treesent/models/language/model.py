@@ -67,8 +67,9 @@ class LanguageModel(nn.Module):
             self.ngrams = NgramInput(grams, n_inputs, config.ngram_width, generator)
             features += config.ngram_width
         self.output: OutputLayer
-        if config.cutoffs:
-            self.output = AdaptiveSoftmax(features, n_symbols, config.cutoffs, generator)
+        # A small vocabulary has no rare symbols to put into the last clusters.
+        if cutoffs := [cut for cut in config.cutoffs if cut < n_symbols]:
+            self.output = AdaptiveSoftmax(features, n_symbols, cutoffs, generator)
         elif config.tied:
             self.output = TiedSoftmax(features, self.embedding, generator)
         else:
@@ -237,10 +238,6 @@ def _check(vocabulary: Vocabulary, config: LanguageModelConfig, vectors: Tensor 
         raise RecipeError(
             f"unit is {config.unit!r} and lowercase {config.lowercase}, but the vocabulary was made with "
             f"{vocabulary.unit!r} and {vocabulary.lowercase}; use the same settings"
-        )
-    if config.cutoffs and config.cutoffs[-1] >= len(vocabulary):
-        raise RecipeError(
-            f"cutoffs ends with {config.cutoffs[-1]}, but there are {len(vocabulary)} symbols; give fewer"
         )
     if vectors is not None and len(vectors) != len(vocabulary):
         raise RecipeError(f"{len(vectors)} vectors for {len(vocabulary)} symbols; give one for each")

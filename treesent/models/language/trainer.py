@@ -1,6 +1,7 @@
 """Train a language model: from a recipe to the folder that ``LanguageModel.load`` opens."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,15 @@ def read_language_texts(config: CorporaConfig) -> tuple[list[str], list[str]]:
         for name in ("train", "dev")
     )
     if config.dev_last:
-        texts, dev = texts[: -config.dev_last], texts[-config.dev_last :]
+        n_dev = config.dev_last
+        if 2 * n_dev > len(texts) > 1:
+            n_dev = max(1, len(texts) // 5)
+            warnings.warn(
+                f"corpora.dev_last is {config.dev_last}, and there are {len(texts)} texts: the last {n_dev}, a "
+                "fifth, are held out",
+                stacklevel=2,
+            )
+        texts, dev = texts[:-n_dev], texts[-n_dev:]
     if not texts or not dev:
         raise DataError(f"{len(texts)} texts to learn from and {len(dev)} for dev; each needs one or more")
     return texts, dev
