@@ -120,7 +120,8 @@ class EncodedCorpus:
     :param documents: the texts that the trees are sentences of; None if each tree is a text.
     :param words: the number of each word among the distinct words of a run, whose word pieces are known; None
         for networks without a transformer. *Shape:* ``(n_words,)``.
-    :param soft: probabilities of the classes of each node, from a teacher, in post-order; None without one.
+    :param soft: probabilities of the classes of each node, from a teacher, in post-order, zeros where it has
+        none; None without one.
         *Shape:* ``(n_nodes, n_classes)``.
     """
 

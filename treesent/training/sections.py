@@ -68,7 +68,9 @@ class CorporaConfig:
     max_texts: NonNegativeInt = 0
     """Train on at most so many texts of one table, drawn at random; 0 for all."""
     unlabelled: File | tuple[File, ...] = ()
-    """Tables of texts without labels, which a ``[teacher]`` labels; ``max_texts`` counts for them too."""
+    """Tables of texts without labels, which a ``[teacher]`` labels."""
+    max_unlabelled: NonNegativeInt = 0
+    """Train on at most so many texts of one of them, drawn at random; 0 for all."""
     reparse: bool = False
     """Train on every tree twice: as it is, and as the pipeline's parser has it, with the labels of the
     constituents that both trees have. Users' texts will have the parser's trees."""
@@ -206,6 +208,9 @@ class TrainingConfig:
     class_weights: Literal["balanced"] | tuple[NonNegativeFloat, ...] | None = None
     """Weight of each class in the loss: one number per class, or ``balanced`` for the inverse of its
     frequency."""
+    calibrate: bool = False
+    """Classifiers: fit a temperature on the dev texts at the end, so that of all results with a confidence of 0.8 about
+    eight in ten are right (Guo et al. 2017)."""
     word_dropout: Dropout = 0.0
     """Fraction of the words of a batch whose vectors are set to zero (Iyyer et al. 2015, 3.2)."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0

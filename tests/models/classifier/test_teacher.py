@@ -12,8 +12,9 @@ from treesent.data.vectors import working_vectors
 from treesent.errors import RecipeError
 from treesent.models.classifier.evaluation import evaluate_trees
 from treesent.models.classifier.networks import build_network
+from treesent.models.classifier.sections import TeacherSource
 from treesent.models.classifier.task import ClassifierTask
-from treesent.models.classifier.teacher import soften, teach
+from treesent.models.classifier.teacher import soften, teach, with_teacher
 from treesent.models.classifier.writer import write_pipeline
 from treesent.models.train import train
 from treesent.nn.embedding import VectorEmbedding
@@ -108,6 +109,34 @@ def test_the_loss_is_the_cross_entropy_with_the_teachers_probabilities():
     expected = ((0.75 * hard + 0.25 * taught) * of_node).sum() / of_node.sum()
     assert found == pytest.approx(expected, rel=1e-5)
     assert float(weight) == pytest.approx(of_node.sum())
+    # Where the teacher says nothing, the label counts in full.
+    soft[:5] = 0
+    share = np.where(np.arange(11) < 5, 0.0, 0.25)
+    expected = (((1 - share) * hard + share * taught) * of_node).sum() / of_node.sum()
+    built, network = task(0.25, soft)
+    assert loss_of(built, network, TrainingConfig(root_weight=3.0))[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_teacher_scores_so_many_trees(folder):
+    built, _ = task(0.5)
+    words = sorted(set(corpus().words))
+    numbered = replace(built.train, words=np.array([words.index(word) for word in corpus().words]))
+    labels = toy_model().labels
+    whole = with_teacher(
+        numbered, words, TeacherSource(path=str(folder / "teacher")), labels, torch.device("cpu")
+    )
+    part = with_teacher(
+        numbered, words, TeacherSource(path=str(folder / "teacher"), max_trees=2), labels, torch.device("cpu")
+    )
+    sizes = np.diff(built.train.structure.offsets)
+    taught = np.split(part.soft.any(axis=1), np.cumsum(sizes)[:-1])
+    assert sorted((bool(each.all()), bool(each.any())) for each in taught) == [
+        (False, False),
+        (True, True),
+        (True, True),
+    ]
+    rows = part.soft.any(axis=1)
+    np.testing.assert_allclose(part.soft[rows], whole.soft[rows], atol=2e-3)
 
 
 def test_without_a_teacher_the_loss_is_as_it_was():

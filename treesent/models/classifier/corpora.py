@@ -192,7 +192,7 @@ def _unlabelled(config: CorporaConfig) -> list[tuple[str, int]]:
             for text in read_texts([name], config.text_column, dialect=config.dialect)
             if text.strip()
         ]
-        found += sampled(texts, config.max_texts)
+        found += sampled(texts, config.max_unlabelled)
     return found
 
 

@@ -75,3 +75,6 @@ class TeacherSource:
     """Weight of the teacher's probabilities in the loss of a phrase; that of its label is 1 less this."""
     temperature: PositiveFloat = 1.0
     """Above 1 evens the teacher's probabilities out."""
+    max_trees: NonNegativeInt = 0
+    """Have it score at most so many of the trees, those without labels first, then others drawn at random; 0 for all.
+    What it does not score has its labels alone."""

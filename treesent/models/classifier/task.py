@@ -160,19 +160,21 @@ class ClassifierTask(Task):
     def _taught(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
         """The weight of the teacher's probabilities of each node."""
         weight = torch.full((batch.n_nodes,), self.teacher_share, device=batch.forest.device)
-        return weight.index_fill(0, batch.forest.roots, self.teacher_share * config.root_weight)
+        weight = weight.index_fill(0, batch.forest.roots, self.teacher_share * config.root_weight)
+        return weight * batch.taught
 
     def _both(self, batch: TextBatch, config: TrainingConfig) -> tuple[Tensor, Tensor]:
         """The weight of each node and each text in the loss: 0 without a label."""
         label = batch.forest.label
         labelled = (label >= 0).float()
         weight = self._node_weight(batch.forest, config)
-        own = 1.0 if batch.soft is None else 1 - self.teacher_share
-        nodes = (labelled if weight is None else weight * labelled) * own
+        nodes = labelled if weight is None else weight * labelled
+        if batch.soft is not None:
+            nodes = nodes * (1 - self.teacher_share * batch.taught)
         if batch.texts is None:
             return nodes, nodes.new_zeros(1)
         target = batch.texts.target
-        texts = (target >= 0).float() * (config.root_weight * own)
+        texts = (target >= 0).float() * config.root_weight
         if self.class_weight is not None:
             texts = texts * label_weights(self.class_weight, target, self.sets)
         return nodes, texts

@@ -16,7 +16,8 @@ from treesent.models.classifier.evaluation import forest_batches, predict
 from treesent.models.classifier.folder import SentimentModel, load_model
 from treesent.models.classifier.sections import TeacherSource
 from treesent.text.rows import lookup
-from treesent.types import Float16, Float32
+from treesent.trees.arrays import ranges
+from treesent.types import Bool, Float16, Float32
 
 
 def read_teacher(source: TeacherSource, labels: Sequence[str]) -> SentimentModel:
@@ -42,7 +43,7 @@ def with_teacher(
     labels: Sequence[str],
     device: torch.device,
 ) -> EncodedCorpus:
-    """Give trees a teacher's probabilities.
+    """Give trees a teacher's probabilities; those that it does not score have zeros.
 
     :param corpus: the trees, their words numbered.
     :param words: the words by number.
@@ -52,9 +53,29 @@ def with_teacher(
     :raises RecipeError: the teacher has other classes.
     """
     assert corpus.words is not None
-    spelt = [words[number] for number in corpus.words.tolist()]
-    model = read_teacher(source, labels)
-    return replace(corpus, soft=teach(model, spelt, corpus, device, source.temperature))
+    model, n_trees = read_teacher(source, labels), len(corpus)
+    chosen = np.arange(n_trees)
+    if source.max_trees:
+        drawn = np.random.default_rng(0).permutation(n_trees)
+        drawn = drawn[np.argsort(_labelled(corpus)[drawn], kind="stable")]
+        chosen = np.sort(drawn[: source.max_trees])
+    part = corpus.take(chosen)
+    assert part.words is not None
+    spelt = [words[number] for number in part.words.tolist()]
+    soft = np.zeros((corpus.structure.n_nodes, len(labels)), np.float16)
+    offsets = corpus.structure.offsets
+    soft[ranges(offsets[chosen], np.diff(offsets)[chosen])] = teach(
+        model, spelt, part, device, source.temperature
+    )
+    return replace(corpus, soft=soft)
+
+
+def _labelled(corpus: EncodedCorpus) -> Bool:
+    """Tell which trees have a label, on a node or on their text. *Shape:* ``(n_trees,)``."""
+    found: Bool = np.logical_or.reduceat(corpus.label >= 0, corpus.structure.offsets[:-1])
+    if corpus.documents is not None:
+        found |= corpus.documents.target[corpus.documents.of_tree] >= 0
+    return found
 
 
 def teach(

@@ -14,10 +14,11 @@ from treesent.data.vector_sources import load_vectors
 from treesent.data.vectors import WorkingVectors, working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.metrics.accuracy import TreeScores, score_trees
+from treesent.models.classifier.calibration import check_calibration, cool, fit_temperature
 from treesent.models.classifier.class_weights import class_weights, has_sets
 from treesent.models.classifier.compact import fold_projection, round_table, round_weights
 from treesent.models.classifier.corpora import read_corpora, warn_of_chains, with_parser
-from treesent.models.classifier.evaluation import evaluate_trees
+from treesent.models.classifier.evaluation import encode, evaluate_trees, forest_batches, predict
 from treesent.models.classifier.folder import SentimentModel, check_classes, load_model
 from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.parsers import CURE, find_parser
@@ -78,6 +79,8 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
     """
     if recipe.labels is not None:
         _check_classes(recipe, recipe.labels)
+    if recipe.training.calibrate:
+        check_calibration(recipe.settings)
     corpora = read_corpora(recipe)
     labels = corpora.labels
     _check_classes(recipe, labels)
@@ -177,10 +180,12 @@ def write(recipe: Recipe, data: ClassifierData, network: Any, folder: Path, name
     if training.tune_vectors:
         table = data.working.tuned(network.embedding.table.detach().numpy())
     table = round_table(fold_projection(network, table), training.save_precision)
-    if table.matrix.dtype != np.float32:
-        round_weights(network)
     network.embedding = VectorEmbedding(table.matrix, table.scale)
     pieces = None if data.transformer is None else data.transformer[1]
+    if training.calibrate:
+        cool(network, _temperature(network, table, data.dev, pieces))
+    if table.matrix.dtype != np.float32:
+        round_weights(network)
     scores = evaluate_trees(
         network, table, data.dev, labels.polarity, aggregate=training.aggregate, pieces=pieces
     )
@@ -188,6 +193,14 @@ def write(recipe: Recipe, data: ClassifierData, network: Any, folder: Path, name
     model.parser, model.pieces = data.parser, pieces
     write_pipeline(folder, model, aggregate=training.aggregate, meta=_meta(name, scores))
     return scores
+
+
+def _temperature(network: Any, table: VectorTable, dev: Corpus, pieces: PieceReader | None) -> float:
+    """Fit a temperature on the labelled roots of dev."""
+    encoded, extra = encode(table, dev)
+    device = next(network.parameters()).device
+    probs = predict(network, forest_batches(network, encoded, extra, pieces, dev.words, 256, device))
+    return fit_temperature(probs[dev.roots], dev.label[dev.roots])
 
 
 def _model(recipe: Recipe, labels: LabelsConfig, network: Any, table: VectorTable) -> SentimentModel:
