@@ -342,7 +342,7 @@ def test_automatic_workers_are_for_inputs_that_are_large_enough(tmp_path, monkey
         options = ScoreOptions(workers="auto", overwrite=True)
         assert plan.Plan.of(tmp_path / "a.csv", tmp_path / "b.csv", options).workers == workers
     assert plan.Plan.of("-", tmp_path / "b.csv", ScoreOptions(workers="auto")).workers == 1
-    assert cores.automatic_workers(tmp_path) == 1
+    assert cores.automatic_workers([tmp_path / "none"]) == 1
 
 
 def test_the_cores_are_those_that_this_process_may_use():

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from treesent.errors import DataError
@@ -23,15 +24,19 @@ def available_cores() -> int:
     return cores
 
 
-def automatic_workers(source: str | Path) -> int:
-    """The number of workers that pays: one for a small file, at most one for each core.
+def automatic_workers(files: Iterable[Path]) -> int:
+    """The number of workers that pays: one for a small input, at most one for each core.
 
-    :param source: the input.
+    :param files: of the input.
     """
-    path = Path(source)
+    return workers_for(sum(map(_size, files)))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, those of a packed one as they would be unpacked, about."""
     if not path.is_file():
-        return 1
-    return workers_for(path.stat().st_size * (_PACKING if path.suffix.lower() in _PACKED else 1))
+        return 0
+    return path.stat().st_size * (_PACKING if path.suffix.lower() in _PACKED else 1)
 
 
 def workers_for(size: int) -> int:

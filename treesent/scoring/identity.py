@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,13 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def files_digest(files: Sequence[Path]) -> str:
+    """SHA-256 of the content of files; of many with their names."""
+    if len(files) == 1:
+        return file_digest(files[0])
+    return hashlib.sha256("".join(f"{path}:{file_digest(path)}\n" for path in files).encode()).hexdigest()
 
 
 def folder_digest(folder: Path) -> str:
