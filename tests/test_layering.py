@@ -17,7 +17,7 @@ PACKAGE = Path(treesent.__file__).parent
 # each other, and the modules at the top of `models` know all three.
 FLOORS = [
     ["version", "errors", "types", "files", "config"],
-    ["trees", "vectors"],
+    ["trees", "vectors", "client"],
     ["text"],
     ["nn", "data", "metrics", "render"],
     ["training"],
@@ -115,7 +115,12 @@ def loaded(code):
 
 
 def test_importing_treesent_is_light():
-    assert not loaded("import treesent") & {"torch", "spacy", "gensim", "datasets"}
+    assert not loaded("import treesent") & {"torch", "spacy", "gensim", "datasets", "httpx"}
+
+
+def test_the_client_needs_no_network():
+    names = loaded("import treesent; treesent.Client('http://127.0.0.1:1')")
+    assert "httpx" in names and not names & {"torch", "spacy", "thinc", "numpy"}
 
 
 def test_scoring_loads_nothing_of_training():

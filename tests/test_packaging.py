@@ -40,7 +40,7 @@ def test_the_wheel_holds_every_module_recipe_and_weight(wheel_names: set[str]) -
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and path.suffix not in PICTURES and "downloads" not in path.parts:
                 expected.add(f"treesent/{path.relative_to(ROOT)}")
-    assets = (ROOT / "treesent/projector").rglob("*")
+    assets = (ROOT / "treesent").rglob("assets/*")
     expected |= {str(path.relative_to(ROOT)) for path in assets if path.suffix in {".html", ".css", ".js"}}
     expected.add("treesent/py.typed")
     assert expected <= wheel_names, sorted(expected - wheel_names)

@@ -9,7 +9,19 @@ from treesent.version import __version__
 if TYPE_CHECKING:
     from spacy.language import Language
 
-__all__ = ["__version__", "load", "score"]
+    from treesent.client import Client as Client
+    from treesent.scoring.batches import BatchScorer
+
+__all__ = ["Client", "__version__", "batch_scorer", "load", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    # httpx takes a moment to import, and is an extra.
+    if name == "Client":
+        from treesent.client import Client
+
+        return Client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(name: "str | Path" = "en_treesent_sm") -> "Language":
@@ -37,6 +49,19 @@ def score(texts: Any, model: Any = "en_treesent_sm", **options: Any) -> Any:
     from treesent.scoring.frames import score_texts
 
     return score_texts(texts, model, **options)
+
+
+def batch_scorer(model: "str | Path" = "en_treesent_sm", **options: Any) -> "BatchScorer":
+    """Make a function for ``datasets``: ``ds.map(treesent.batch_scorer(), batched=True, num_proc=2)``.
+
+    :param model: a packaged pipeline's name, or a folder.
+    :param options: see :class:`treesent.scoring.batches.BatchScorer`.
+    :returns: a function that adds the columns of ``treesent score`` to a batch.
+    :raises treesent.errors.ModelError: there is no such pipeline.
+    """
+    from treesent.scoring.batches import BatchScorer
+
+    return BatchScorer(model, **options)
 
 
 register_when_spacy_is_there()

@@ -46,6 +46,20 @@ class OutputError(TreesentError):
     """A file or folder that cannot be written, or must not be replaced."""
 
 
+class ServerError(TreesentError):
+    """A server that refuses a request or cannot be reached."""
+
+    def __init__(self, message: str, status: int | None = None, place: str | None = None) -> None:
+        """Name the fault.
+
+        :param message: what the server told.
+        :param status: of HTTP; None if no answer came.
+        :param place: where in the request, such as ``texts[3]``.
+        """
+        super().__init__(": ".join(filter(None, (place, f"status {status}" if status else None, message))))
+        self.message, self.status, self.place = message, status, place
+
+
 class MissingExtraError(TreesentError, ImportError):
     """An optional package that is not installed."""
 

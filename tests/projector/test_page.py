@@ -2,12 +2,12 @@
 
 import csv
 import itertools
-import shutil
 import threading
 
 import numpy as np
 import pytest
 
+from tests.browser import Opened
 from treesent.projector import MapOptions, project
 from treesent.projector.codec import quantise, unit_rows
 from treesent.projector.layouts import lay_out
@@ -16,15 +16,6 @@ from treesent.projector.points import Points
 from treesent.projector.serve import make_server
 from treesent.vectors.table import VectorTable
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 N_WORDS = 600
 OPTIONS = MapOptions(sentiment="none", n_clusters=5, title="A map")
 
@@ -45,17 +36,6 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs chromium on PATH")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def file(table, tmp_path_factory):
     return project(table, tmp_path_factory.mktemp("page") / "map.html", options=OPTIONS)
 
@@ -68,22 +48,7 @@ def compared(table, tmp_path_factory):
     return project(table, tmp_path_factory.mktemp("page") / "compared.html", second, OPTIONS)
 
 
-class Opened:
-    """A page that is open, and what it said and asked for."""
-
-    def __init__(self, browser, address, **settings):
-        settings.setdefault("viewport", {"width": 1200, "height": 800})
-        self.context = browser.new_context(reduced_motion="reduce", **settings)
-        self.page = self.context.new_page()
-        self.requests, self.faults = [], []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", lambda message: self.faults.append(message.text))
-        self.page.goto(address)
-        self.page.evaluate("async () => { window.app = await projector.ready; }")
-
-    def __call__(self, script, argument=None):
-        return self.page.evaluate(script, argument)
+READY = "async () => { window.app = await projector.ready; }"
 
 
 @pytest.fixture
@@ -92,7 +57,7 @@ def open_page(browser):
 
     def open_(path, fragment="", **settings):
         address = path if isinstance(path, str) else path.as_uri()
-        opened.append(Opened(browser, address + fragment, **settings))
+        opened.append(Opened(browser, address + fragment, READY, **settings))
         return opened[-1]
 
     yield open_

@@ -57,3 +57,44 @@ def test_what_is_no_text_is_named(nlp):
 def test_phrases_and_a_prefix(nlp):
     (row,) = treesent.score(["A bad movie. Really bad!"], nlp, nodes="sentences", prefix="t_").to_pylist()
     assert [sentence["text"] for sentence in row["t_sentences"]] == ["A bad movie.", "Really bad!"]
+
+
+def test_workers_give_what_one_process_gives(nlp, monkeypatch):
+    import torch
+
+    from treesent.scoring import frames
+
+    monkeypatch.setattr(frames, "_TASK", 14)
+    texts = [f"{TEXTS[i % 3]} {'bad ' * (i % 5)}" for i in range(80)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone = treesent.score(texts, nlp, batch_size=7, nodes="all")
+    shared = treesent.score(texts, nlp, batch_size=7, nodes="all", workers=3)
+    torch.set_num_threads(before)
+    assert shared.equals(alone) and shared.num_rows == 80
+    assert treesent.score([], nlp, workers=2).num_rows == 0
+    with pytest.raises(DataError, match="workers 0: must be a whole number"):
+        treesent.score(texts, nlp, workers=0)
+
+
+def test_a_process_that_dies_is_replaced(nlp, tmp_path, monkeypatch):
+    import os
+    import signal
+
+    from treesent.scoring import frames
+
+    class Dying:
+        def __getattr__(self, name):
+            return getattr(nlp, name)
+
+        def pipe(self, texts, batch_size):
+            if "bad once" in texts and not (tmp_path / "died").exists():
+                (tmp_path / "died").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return nlp.pipe(texts, batch_size=batch_size)
+
+    monkeypatch.setattr(frames, "_TASK", 5)
+    texts = ["A great movie."] * 20 + ["bad once"] + TEXTS
+    found = treesent.score(texts, Dying(), batch_size=5, workers=2)
+    assert (tmp_path / "died").exists()
+    assert found["label"].to_pylist() == treesent.score(texts, nlp)["label"].to_pylist()

@@ -324,8 +324,8 @@ def test_twenty_random_kills_lose_nothing(tmp_path):
     ("source", "workers", "message"),
     [
         ("-", 2, "--workers 2: several workers cannot read standard input; name a file"),
-        ("a.csv", 0, "--workers 0: must be a number from 1, or auto"),
-        ("a.csv", "many", "--workers many: must be a number from 1, or auto"),
+        ("a.csv", 0, "workers 0: must be a whole number from 1, or auto"),
+        ("a.csv", "many", "workers many: must be a whole number from 1, or auto"),
     ],
 )
 def test_numbers_of_workers_that_make_no_sense(source, workers, message):
@@ -342,7 +342,7 @@ def test_automatic_workers_are_for_inputs_that_are_large_enough(tmp_path, monkey
         options = ScoreOptions(workers="auto", overwrite=True)
         assert plan.Plan.of(tmp_path / "a.csv", tmp_path / "b.csv", options).workers == workers
     assert plan.Plan.of("-", tmp_path / "b.csv", ScoreOptions(workers="auto")).workers == 1
-    assert cores.automatic_workers(tmp_path) == 1
+    assert cores.automatic_workers([tmp_path / "none"]) == 1
 
 
 def test_the_cores_are_those_that_this_process_may_use():

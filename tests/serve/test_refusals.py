@@ -28,7 +28,6 @@ BODIES = {
     "unknown field": (b'{"text": "a", "node": "all"}', 422, "node", "did you mean 'nodes'?"),
     "unknown nodes": (b'{"text": "a", "nodes": "some"}', 422, "nodes", "none, sentences, all"),
     "nodes are a list": (b'{"text": "a", "nodes": ["all"]}', 422, "nodes", "none, sentences, all"),
-    "pictures of nothing": (b'{"text": "a", "pictures": "down"}', 422, "pictures", "send nodes too"),
     "large": (b'{"text": "' + b"x" * 4000 + b'"}', 413, "body", "more than 4,000 bytes"),
     "huge": (b'{"text": "' + b"x" * 400_000 + b'"}', 413, "body", "more than 4,000 bytes"),
 }

@@ -80,15 +80,6 @@ def test_the_picture_is_that_of_show(server, toy):
     assert server.post("/v1/tree.svg", text=" ").json()["error"]["message"] == "has no words; send a sentence"
 
 
-def test_pictures_come_with_the_scores(server, toy):
-    row = server.post(text=TEXT, nodes="all", pictures="down").json()
-    assert [sentence.pop("svg") for sentence in row["sentences"]] == [
-        to_svg(tree, "down") for tree in trees_of(toy(TEXT))
-    ]
-    assert near(row, server.post(text=TEXT, nodes="all").json())
-    assert "svg" not in server.post(text="", nodes="all", pictures="down").text
-
-
 HOSTILE = [
     "</svg><script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -112,7 +103,14 @@ def test_the_model_says_what_it_is(server, toy):
     assert model["limits"] == {"body_bytes": 4000, "texts": 8, "text_characters": 500, "seconds": 30.0}
 
 
-def test_the_description_s_examples_work(server):
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_description_s_examples_work(toy, tmp_path, kept):
+    with served(toy, corrections=tmp_path / "kept.txt" if kept else None) as server:
+        assert examples(server) == 5 + kept
+
+
+def examples(server):
+    """Try each example of the description; gives how many there are."""
     paths = server.client.get("/openapi.json").json()["paths"]
     tried = 0
     for path, methods in paths.items():
@@ -127,7 +125,7 @@ def test_the_description_s_examples_work(server):
                     tried += 1
             if method == "get":
                 assert server.client.get(path).status_code == 200
-    assert tried == 5
+    return tried
 
 
 def test_numbers_for_prometheus(toy):

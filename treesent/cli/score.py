@@ -13,7 +13,7 @@ from treesent.cli.options import Device, Encoding, Null, QuotedTsv, Separator, T
 from treesent.errors import TreesentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from treesent.scoring import ScoreOptions, ScoreSummary
 
@@ -46,10 +46,12 @@ class OnError(StrEnum):
 
 
 def score(
-    file: Annotated[
-        str,
+    files: Annotated[
+        list[str],
         typer.Argument(
-            help="The table: .txt .csv .tsv .jsonl .json (also .gz .xz .bz2), .xlsx, .parquet; - is stdin."
+            metavar="FILE...",
+            help="The table: .txt .csv .tsv .jsonl .json (also .gz .xz .bz2), .xlsx, .parquet; - is stdin. "
+            "Several files, folders and patterns are read as one table.",
         ),
     ],
     output: Annotated[
@@ -142,14 +144,14 @@ def score(
         resume=resume,
         workers=_workers(workers),
     )
-    summary = score_file(file, output, options, model=model, threads=threads, device=device)
+    summary = score_file(files, output, options, model=model, threads=threads, device=device)
     typer.echo(in_words(summary), err=True)
     if summary.rejected:
         raise typer.Exit(3)
 
 
 def score_file(
-    file: str,
+    files: "str | Sequence[str]",
     output: str,
     options: "ScoreOptions",
     *,
@@ -159,7 +161,7 @@ def score_file(
 ) -> "ScoreSummary":
     """Load a pipeline and score a table with it, with a progress bar where standard error is a terminal.
 
-    :param file: what to read, ``-`` for standard input.
+    :param files: what to read, ``-`` for standard input.
     :param output: what to write, ``-`` for standard output.
     :param options: how.
     :param model: the pipeline.
@@ -170,13 +172,13 @@ def score_file(
     """
     from treesent.scoring import check, score
 
-    check(file, output, options)  # before the model is loaded, which takes seconds
+    check(files, output, options)  # before the model is loaded, which takes seconds
     options = _with_workers(options, threads, device)
     nlp = open_pipeline(
         model, threads, "cpu" if device == "auto" and options.workers not in (1, "auto") else device
     )
     with ExitStack() as stack:
-        return score(file, output, nlp, options, progress=_bar(stack))
+        return score(files, output, nlp, options, progress=_bar(stack))
 
 
 def _with_workers(options: "ScoreOptions", threads: int, device: str) -> "ScoreOptions":

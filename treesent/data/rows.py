@@ -25,6 +25,8 @@ class Row:
     """The record as it stands in the file, without its line end; a byte that is not UTF-8 is a lone surrogate
     (``raw.encode("utf-8", "surrogateescape")`` gives the bytes back). In parquet the pair of the record batch
     and the row's index in it."""
+    source: str | None = None
+    """The file, where a table is made of many."""
 
 
 class Rows(Iterator[Row]):

@@ -2,9 +2,7 @@
 
 import html
 import json
-import re
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -13,9 +11,10 @@ import numpy.typing as npt
 from treesent.projector.codec import Quantised, deflate, deflate_columns, quantise, to_text
 from treesent.projector.layouts import Layout
 from treesent.projector.points import Column, Points
+from treesent.render.pages import asset, fill, script_of, style_of
 
+PACKAGE = "treesent.projector"
 SCRIPTS = (
-    "dom.js",
     "decode.js",
     "vectors.js",
     "grid.js",
@@ -66,7 +65,6 @@ def render(points: Points, layouts: Sequence[Layout], title: str, source: str = 
         "vectors": _vectors("before", quantise(points.matrix), add),
         "after": None if points.after is None else _vectors("after", quantise(points.after), add),
     }
-    assets = files("treesent.projector") / "assets"
     packed = "\n".join(
         f'<script type="text/plain" id="block-{name}" data-size="{size}" data-packed="{len(data)}">'
         f"{to_text(data)}</script>"
@@ -74,14 +72,12 @@ def render(points: Points, layouts: Sequence[Layout], title: str, source: str = 
     )
     parts = {
         "TITLE": html.escape(title),
-        "STYLE": (assets / "page.css").read_text(encoding="utf-8"),
+        "STYLE": style_of(PACKAGE),
         "HEADER": json.dumps(header).replace("<", "\\u003c"),
         "BLOCKS": packed,
-        "SCRIPT": "\n".join((assets / name).read_text(encoding="utf-8") for name in SCRIPTS),
+        "SCRIPT": script_of(PACKAGE, SCRIPTS),
     }
-    page = (assets / "page.html").read_text(encoding="utf-8")
-    # In one pass: whatever a title or a category holds is never taken for a place in the template.
-    return re.sub(r"\{\{([A-Z]+)\}\}", lambda place: parts[place[1]], page)
+    return fill(asset(PACKAGE, "page.html"), parts)
 
 
 def label_order(points: Points) -> npt.NDArray[np.int64]:

@@ -2,7 +2,10 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+from treesent.errors import DataError
 
 BYTES_A_WORKER = 2**20
 """Bytes of input for which one more worker pays: some ten seconds of work."""
@@ -21,16 +24,36 @@ def available_cores() -> int:
     return cores
 
 
-def automatic_workers(source: str | Path) -> int:
-    """The number of workers that pays: one for a small file, at most one for each core.
+def automatic_workers(files: Iterable[Path]) -> int:
+    """The number of workers that pays: one for a small input, at most one for each core.
 
-    :param source: the input.
+    :param files: of the input.
     """
-    path = Path(source)
+    return workers_for(sum(map(_size, files)))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, those of a packed one as they would be unpacked, about."""
     if not path.is_file():
-        return 1
-    size = path.stat().st_size * (_PACKING if path.suffix.lower() in _PACKED else 1)
+        return 0
+    return path.stat().st_size * (_PACKING if path.suffix.lower() in _PACKED else 1)
+
+
+def workers_for(size: int) -> int:
+    """The number of workers that pays.
+
+    :param size: bytes of text.
+    """
     return max(1, min(available_cores(), size // BYTES_A_WORKER))
+
+
+def check_workers(asked: int | str) -> None:
+    """Refuse what is no number of workers.
+
+    :raises DataError: it is neither ``auto`` nor a whole number from 1.
+    """
+    if asked != "auto" and (not isinstance(asked, int) or asked < 1):
+        raise DataError(f"workers {asked}: must be a whole number from 1, or auto")
 
 
 def private_memory() -> int | None:

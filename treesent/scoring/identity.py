@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,23 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def files_digest(files: Sequence[Path]) -> str:
+    """SHA-256 of the content of files; of many with their names."""
+    if len(files) == 1:
+        return file_digest(files[0])
+    return hashlib.sha256("".join(f"{path}:{file_digest(path)}\n" for path in files).encode()).hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 of all files of a folder and their names."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        whole.update(f"{path.relative_to(folder).as_posix()}:{file_digest(path)}\n".encode())
+    return whole.hexdigest()
+
+
 def model_digest(nlp: "Language") -> str:
     """SHA-256 of all files of a pipeline's folder; of its description where it came from no folder."""
-    whole = hashlib.sha256(json.dumps(nlp.meta, sort_keys=True, default=str).encode())
-    if nlp.path is not None:
-        for path in sorted(path for path in Path(nlp.path).rglob("*") if path.is_file()):
-            whole.update(f"{path.relative_to(nlp.path)}:{file_digest(path)}\n".encode())
-    return whole.hexdigest()
+    meta = json.dumps(nlp.meta, sort_keys=True, default=str)
+    files = "" if nlp.path is None else folder_digest(Path(nlp.path))
+    return hashlib.sha256(f"{meta}{files}".encode()).hexdigest()

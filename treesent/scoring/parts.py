@@ -1,10 +1,13 @@
 """One part of a run: rows taken from the input, scored, and written to the disk."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
+from treesent.data.many import read_many
 from treesent.data.rows import Row, Rows
 from treesent.data.tables import read_rows
 from treesent.errors import DataError
@@ -29,24 +32,26 @@ Taken = list[tuple[Row, str | None]]
 """Rows, each with the reason why it cannot be scored, if there is one."""
 
 
-def open_rows(plan: Plan, options: "ScoreOptions", source: str | IO[bytes], skip: int = 0) -> Rows:
+def open_rows(plan: Plan, options: "ScoreOptions", skip: int = 0, stream: IO[bytes] | None = None) -> Rows:
     """Open the input of a run.
 
-    :param source: the file, or the stream that stands for it.
+    :param stream: what stands for standard input.
     :param skip: rows to leave out at the start.
     :raises DataError: it cannot be read, or lacks a column.
     """
     ids = [options.id_column] if options.id_column else []
     need = list(dict.fromkeys([options.text_column, *ids]))
-    return read_rows(
-        source,
-        plan.kind,
+    read = partial(
+        read_rows,
+        kind=plan.kind,
         need=need,
         dialect=options.dialect,
         convert=need if plan.output_kind == "parquet" else None,
-        skip=skip,
         longest=options.max_row_size,
     )
+    if len(plan.files) > 1:
+        return read_many(plan.files, read, skip)
+    return read(plan.files[0] if plan.files else stream or sys.stdin.buffer, skip=skip)
 
 
 def skip_rows(rows: Rows, number: int) -> None:
@@ -78,11 +83,11 @@ class PartMaker:
             reason = row.fault or self._unfit(row) or self.writer.unfit(row)
             if reason is not None and self.options.on_error == "fail":
                 raise DataError(
-                    f"{self.plan.source}:{row.line}: row {row.number}: {reason} "
+                    f"{self._place(row)}: row {row.number}: {reason} "
                     "(--on-error skip puts such rows among the rejects)"
                 )
             if reason is None and self.plan.row_kind == "jsonl":
-                self.writer.columns.refuse_clash(row.values, f"{self.plan.source}:{row.line}")
+                self.writer.columns.refuse_clash(row.values, self._place(row))
             taken.append((row, reason))
             characters += (
                 len(row.raw)
@@ -111,6 +116,9 @@ class PartMaker:
         part = Part(start, len(taken), empty, len(taken) - len(scored))
         self.files.commit(index, part)
         return part
+
+    def _place(self, row: Row) -> str:
+        return f"{row.source or self.plan.source}:{row.line}"
 
     def _unfit(self, row: Row) -> str | None:
         column = self.options.text_column

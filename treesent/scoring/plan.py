@@ -2,15 +2,19 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
-from treesent.data.tables import KINDS, READ_ONLY, table_kind
+from treesent.data.many import common_kind, input_files
+from treesent.data.tables import KINDS, READ_ONLY
 from treesent.errors import DataError
 from treesent.files import check_outputs
-from treesent.scoring.cores import automatic_workers
+from treesent.scoring.cores import automatic_workers, check_workers
 from treesent.scoring.options import ScoreOptions
+
+Source = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,9 @@ class Plan:
     """Files and kinds, once they are known to make sense."""
 
     source: str
+    """Its name, for messages."""
+    files: tuple[Path, ...]
+    """The files of the input; none for standard input."""
     output: Path
     kind: str
     output_kind: str
@@ -26,16 +33,20 @@ class Plan:
     workers: int
 
     @classmethod
-    def of(cls, source: str | Path, output: str | Path, options: ScoreOptions) -> Self:
+    def of(cls, source: Source, output: str | Path, options: ScoreOptions) -> Self:
         """Settle what goes where.
 
-        :param source: a file, or ``-`` for standard input.
+        :param source: what :func:`treesent.data.many.input_files` takes, or ``-`` for standard input.
         :param output: a file, or ``-`` for standard output.
         :raises DataError: a combination that cannot work, or a file that is missing or in the way.
         """
-        from_stream, to_stream = str(source) == "-", str(output) == "-"
-        kind = options.input_kind or _kind(str(source), options.kind, "txt")
-        output_kind = options.output_kind or _kind(str(output), options.kind, "jsonl")
+        names = [str(source)] if isinstance(source, str | Path) else list(map(str, source))
+        from_stream, to_stream = names == ["-"], str(output) == "-"
+        if "-" in names and not from_stream:
+            raise DataError("standard input is read alone; leave the files or - out")
+        files = () if from_stream else input_files(names)
+        kind = options.input_kind or _kind(files, options.kind, "txt")
+        output_kind = options.output_kind or _kind(() if to_stream else [Path(output)], options.kind, "jsonl")
         if kind not in (*KINDS, *READ_ONLY):
             raise DataError(f"{kind!r} is no kind of table; known: {' '.join((*KINDS, *READ_ONLY))}")
         if output_kind not in KINDS:
@@ -62,8 +73,9 @@ class Plan:
             raise DataError(f"{output} has no place for rejects beside it; name a file: --rejects FILE")
         if options.batch_size < 1:
             raise DataError(f"--batch-size {options.batch_size}: must be at least 1")
-        workers = _workers(str(source), options.workers)
-        plan = cls(str(source), Path(output), kind, output_kind, rejects, to_stream, workers)
+        workers = _workers(files, options.workers)
+        name = names[0] if len(names) == 1 else f"{names[0]} and others"
+        plan = cls(name, files, Path(output), kind, output_kind, rejects, to_stream, workers)
         plan._check_places(options)
         return plan
 
@@ -92,37 +104,36 @@ class Plan:
             return False
 
     def _check_places(self, options: ScoreOptions) -> None:
-        if self.source != "-" and not Path(self.source).exists():
-            raise DataError(f"{self.source}: no such file")
+        missing = [path for path in self.files if not path.exists()]
+        if missing:
+            raise DataError(f"{missing[0]}: no such file")
         written = [None if self.streaming else self.output, self.rejects]
-        inputs = [] if self.source == "-" else [self.source]
-        check_outputs(written, inputs, options.overwrite or (options.resume and self.partial.is_dir()))
+        check_outputs(written, self.files, options.overwrite or (options.resume and self.partial.is_dir()))
 
 
-def _kind(name: str, otherwise: str | None, of_stream: str) -> str:
-    if name == "-":
+def _kind(files: Sequence[Path], otherwise: str | None, of_stream: str) -> str:
+    if not files:
         return otherwise or of_stream
     try:
-        return table_kind(name)
+        return common_kind(files)
     except DataError as error:
         if otherwise is None:
             raise DataError(f"{error}; or name the kind with --format") from None
         return otherwise
 
 
-def _workers(source: str, asked: int | str) -> int:
+def _workers(files: Sequence[Path], asked: "int | Literal['auto']") -> int:
+    check_workers(asked)
     if asked == "auto":
-        return automatic_workers(source)
-    if not isinstance(asked, int) or asked < 1:
-        raise DataError(f"--workers {asked}: must be a number from 1, or auto")
-    if asked > 1 and source == "-":
+        return automatic_workers(files)
+    if asked > 1 and not files:
         raise DataError(
             f"--workers {asked}: several workers cannot read standard input; name a file, or leave --workers out"
         )
     return asked
 
 
-def check(source: str | Path, output: str | Path, options: ScoreOptions) -> None:
+def check(source: Source, output: str | Path, options: ScoreOptions) -> None:
     """Refuse a run that cannot work before a model is loaded for it.
 
     :raises DataError: see :meth:`Plan.of`.

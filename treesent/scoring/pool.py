@@ -12,8 +12,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -162,6 +162,31 @@ class Pool(Generic[Task]):
                 f"({_ending(worker.process.exitcode)}). If memory is short, use fewer --workers"
             )
         self.give(task)
+
+
+def in_order(make: Callable[[], Handler], tasks: Iterable[Task], workers: int) -> Iterator[Any]:
+    """Have workers do tasks.
+
+    :param make: see :class:`Pool`.
+    :param tasks: no two of them equal.
+    :param workers: the most workers.
+    :returns: the results in the order of the tasks.
+    """
+    waiting, order = iter(tasks), deque[Task]()
+    done: dict[Task, Any] = {}
+    with Pool[Task](make, workers) as pool:
+        while True:
+            while pool.free and (task := next(waiting, None)) is not None:
+                pool.give(task)
+                order.append(task)
+            while order and order[0] in done:
+                yield done.pop(order.popleft())
+            if not order:
+                return
+            for message in pool.wait():
+                if message.kind == "failed":
+                    raise message.value
+                done[message.task] = message.value
 
 
 def start_method() -> str:

@@ -118,12 +118,13 @@ def separated_lines(
 
 
 def reject_line(row: Row, reason: str, identity: Any) -> str:
-    """What a reject's line holds: row, line, the id where there is one, the reason and the record itself."""
+    """What a reject's line holds: where it stands, the id where there is one, the reason and the record itself."""
     raw: Any = row.raw
     if isinstance(raw, tuple):
         batch, index = raw
         raw = to_json(readable_row(batch, index))
-    entry: dict[str, Any] = {"row": row.number, "line": row.line}
+    entry: dict[str, Any] = {} if row.source is None else {"file": row.source}
+    entry |= {"row": row.number, "line": row.line}
     if identity is not None:
         entry["id"] = identity
     entry["reason"] = reason

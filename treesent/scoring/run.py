@@ -14,10 +14,10 @@ from typing import IO, TYPE_CHECKING, Any
 from treesent.data.rows import Rows
 from treesent.errors import DataError
 from treesent.files import replacing, replacing_path
-from treesent.scoring.identity import file_digest, model_digest
+from treesent.scoring.identity import files_digest, model_digest
 from treesent.scoring.options import ScoreOptions, ScoreSummary
 from treesent.scoring.parts import PartMaker, open_rows, skip_rows
-from treesent.scoring.plan import Plan
+from treesent.scoring.plan import Plan, Source
 from treesent.scoring.pool import SharedPipeline
 from treesent.scoring.results import Columns, class_names
 from treesent.scoring.shared import SharedRun
@@ -32,7 +32,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def score(
-    source: str | Path,
+    source: Source,
     output: str | Path,
     nlp: "Language",
     options: ScoreOptions | None = None,
@@ -48,7 +48,8 @@ def score(
     gets its name when it is whole. Until then ``OUT.partial/`` holds the finished parts, from which
     ``options.resume`` continues; the file is then byte for byte the one of an undisturbed run.
 
-    :param source: a file that :func:`treesent.data.tables.read_rows` reads, or ``-`` for standard input.
+    :param source: a file that :func:`treesent.data.tables.read_rows` reads, a folder, a pattern or several of these
+        (:func:`treesent.data.many.input_files`), or ``-`` for standard input.
     :param output: the file to write, or ``-`` for standard output, which gets the rows as they are done.
     :param nlp: a pipeline with the component ``treesent``.
     :param options: what to do; see :class:`ScoreOptions`.
@@ -88,8 +89,10 @@ class _Run:
 
     def to_file(self, stdin: IO[bytes] | None) -> ScoreSummary:
         columns = Columns(class_names(self.nlp), self.options.nodes, self.options.prefix)
-        rows = self._open(stdin)  # a table that cannot be read at all is told before anything is made
-        before = _stamp(self.plan.source)
+        rows = open_rows(
+            self.plan, self.options, stream=stdin
+        )  # a table that cannot be read at all is told before anything is made
+        before = _stamps(self.plan.files)
         spool = Spool(
             self.plan.partial,
             self._settings(columns),
@@ -100,7 +103,7 @@ class _Run:
         try:
             maker = self._maker(rows, columns, spool)
             parts = list(self._parts(rows, spool, maker))
-            if before != _stamp(self.plan.source):
+            if before != _stamps(self.plan.files):
                 raise DataError(
                     f"{self.plan.source}: changed while it was read; start again with --overwrite"
                 )
@@ -122,7 +125,7 @@ class _Run:
 
     def to_stream(self, stdin: IO[bytes] | None, stdout: IO[bytes]) -> ScoreSummary:
         columns = Columns(class_names(self.nlp), self.options.nodes, self.options.prefix)
-        rows = self._open(stdin)
+        rows = open_rows(self.plan, self.options, stream=stdin)
         parts = []
         with tempfile.TemporaryDirectory(prefix="treesent-") as folder:
             spool = Spool(Path(folder), {}, resume=False, overwrite=True)
@@ -143,12 +146,6 @@ class _Run:
                 spool.close(finished=True)
         return summary
 
-    def _open(self, stdin: IO[bytes] | None, skip: int = 0) -> Rows:
-        stream = stdin or sys.stdin.buffer
-        return open_rows(
-            self.plan, self.options, stream if self.plan.source == "-" else self.plan.source, skip
-        )
-
     def _maker(self, rows: Rows, columns: Columns, spool: Spool) -> PartMaker:
         if rows.columns is not None:
             columns.refuse_clash(list(rows.columns), self.plan.source)
@@ -160,7 +157,7 @@ class _Run:
         options, plan = self.options, self.plan
         return {
             "treesent": __version__,
-            "the input's content": None if plan.source == "-" else file_digest(Path(plan.source)),
+            "the input's content": files_digest(plan.files) if plan.files else None,
             "the input's kind": plan.kind,
             "the output's kind": plan.output_kind,
             "the model": model_digest(self.nlp),
@@ -230,8 +227,6 @@ class _Run:
         return ScoreSummary(rows, empty, rejected, rejects, len(parts), self.plan.workers, self.memory)
 
 
-def _stamp(source: str) -> tuple[int, int] | None:
-    if source == "-":
-        return None
-    status = Path(source).stat()
-    return status.st_size, status.st_mtime_ns
+def _stamps(files: Sequence[Path]) -> list[tuple[int, int]]:
+    states = [path.stat() for path in files]
+    return [(state.st_size, state.st_mtime_ns) for state in states]

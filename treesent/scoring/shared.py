@@ -51,7 +51,7 @@ class _Worker:
 
     def __call__(self, task: PartTask, tell: Tell) -> _Made:
         if self.rows is None or self.at > task.start:
-            self.rows = open_rows(self.maker.plan, self.maker.options, self.maker.plan.source, task.start)
+            self.rows = open_rows(self.maker.plan, self.maker.options, task.start)
         else:
             skip_rows(self.rows, task.start - self.at)
         rows, self.rows = self.rows, None  # an error leaves no reader at an unknown place

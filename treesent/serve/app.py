@@ -12,11 +12,13 @@ from treesent.scoring.rendering import to_json
 from treesent.scoring.results import Columns
 from treesent.serve.gate import Gate
 from treesent.serve.openapi import describe
+from treesent.serve.page import page_routes
 from treesent.serve.reading import (
     JSON,
     LINES,
     choice,
     media_type,
+    read_correction,
     read_fields,
     read_score,
     read_tree,
@@ -39,7 +41,7 @@ def make_app(service: Service, hosts: frozenset[str]) -> ASGIApp:
         if media_type(request, JSON, LINES) == LINES:
             return _stream(request, service)
         asked = read_score(
-            await read_fields(request, service.options, ("text", "texts", "nodes", "pictures")),
+            await read_fields(request, service.options, ("text", "texts", "nodes")),
             service.options,
         )
         _count(request, asked.texts)
@@ -53,6 +55,12 @@ def make_app(service: Service, hosts: frozenset[str]) -> ASGIApp:
         _count(request, [asked.text])
         picture = await service.unless_gone(request, service.tree(asked))
         return Response(picture, media_type="image/svg+xml", headers={"Content-Security-Policy": SVG_POLICY})
+
+    async def correct(request: Request) -> Response:
+        fields = await read_fields(request, service.options, ("text", "sentence", "labels"))
+        asked = read_correction(fields, service.options, service.columns.classes)
+        _count(request, [asked.text])
+        return _json(await service.unless_gone(request, service.correct(asked)))
 
     async def model(request: Request) -> Response:
         return _json(service.model())
@@ -72,11 +80,13 @@ def make_app(service: Service, hosts: frozenset[str]) -> ASGIApp:
     routes = [
         Route("/v1/score", score, methods=["POST"]),
         Route("/v1/tree.svg", tree, methods=["POST"]),
+        Route("/v1/corrections", correct, methods=["POST"]),
         Route("/v1/model", model),
         Route("/healthz", healthy),
         Route("/readyz", ready),
         Route("/metrics", metrics),
         Route("/openapi.json", openapi),
+        *page_routes(),
     ]
     return Gate(Router(routes, redirect_slashes=False), service, hosts)
 

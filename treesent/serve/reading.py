@@ -28,7 +28,6 @@ class ScoreRequest:
     texts: Sequence[str]
     single: bool
     nodes: Nodes
-    pictures: Orientation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,15 @@ class TreeRequest:
     text: str
     sentence: int
     orientation: Orientation
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionRequest:
+    """Labels of nodes of a sentence; None takes a label back."""
+
+    text: str
+    sentence: int
+    labels: Mapping[int, int | None]
 
 
 def media_type(request: Request, *known: str) -> str:
@@ -138,17 +146,14 @@ def choice(fields: Mapping[str, Any], name: str, default: Any, known: Sequence[A
 def read_score(fields: Mapping[str, Any], options: ServeOptions) -> ScoreRequest:
     """Check what is to be scored.
 
-    :param fields: ``text`` or ``texts``, and perhaps ``nodes`` and ``pictures``.
+    :param fields: ``text`` or ``texts``, and perhaps ``nodes``.
     :raises Refusal: 413, there are too many texts; 422, one cannot be scored, or a field makes no sense.
     """
     nodes = choice(fields, "nodes", "none", get_args(Nodes))
-    pictures = choice(fields, "pictures", None, (None, *get_args(Orientation)))
-    if pictures is not None and nodes == "none":
-        raise Refusal(422, "pictures are drawn of sentences: send nodes too, sentences or all", "pictures")
     if ("text" in fields) == ("texts" in fields):
         raise Refusal(422, "send either text, or texts (a list)", "text")
     if "text" in fields:
-        return ScoreRequest([checked(fields["text"], "text", options)], True, nodes, pictures)
+        return ScoreRequest([checked(fields["text"], "text", options)], True, nodes)
     texts = fields["texts"]
     if not isinstance(texts, list):
         raise Refusal(422, f"a list was expected, found {type(texts).__name__}", "texts")
@@ -159,7 +164,7 @@ def read_score(fields: Mapping[str, Any], options: ServeOptions) -> ScoreRequest
             "texts",
         )
     checked_texts = [checked(text, f"texts[{i}]", options) for i, text in enumerate(texts)]
-    return ScoreRequest(checked_texts, False, nodes, pictures)
+    return ScoreRequest(checked_texts, False, nodes)
 
 
 def read_tree(fields: Mapping[str, Any], options: ServeOptions) -> TreeRequest:
@@ -168,15 +173,40 @@ def read_tree(fields: Mapping[str, Any], options: ServeOptions) -> TreeRequest:
     :param fields: ``text``, and perhaps ``sentence`` and ``orientation``.
     :raises Refusal: 422, a field makes no sense.
     """
-    if "text" not in fields:
-        raise Refusal(422, "missing; send the text whose tree is to be drawn", "text")
     orientation = choice(fields, "orientation", "auto", get_args(Orientation))
+    return TreeRequest(*_sentence(fields, options), orientation)
+
+
+def read_correction(
+    fields: Mapping[str, Any], options: ServeOptions, classes: Sequence[str]
+) -> CorrectionRequest:
+    """Check which labels are to be kept.
+
+    :param fields: ``text``, and perhaps ``sentence`` and ``labels``: the name of a class, or null, by node.
+    :param classes: the names there are.
+    :raises Refusal: 422, a field makes no sense.
+    """
+    labels = fields.get("labels", {})
+    if not isinstance(labels, dict):
+        raise Refusal(422, f"an object was expected, found {type(labels).__name__}", "labels")
+    found: dict[int, int | None] = {}
+    for node in labels:
+        if not (node.isascii() and node.isdigit() and len(node) < 8):
+            raise Refusal(422, f"{node[:40]!r} is not the number of a phrase, counted from 0", "labels")
+        known = choice(labels, node, None, (*classes, None))
+        found[int(node)] = None if known is None else classes.index(known)
+    return CorrectionRequest(*_sentence(fields, options), found)
+
+
+def _sentence(fields: Mapping[str, Any], options: ServeOptions) -> tuple[str, int]:
+    if "text" not in fields:
+        raise Refusal(422, "missing; send a text", "text")
     sentence = fields.get("sentence", 0)
     if not isinstance(sentence, int) or isinstance(sentence, bool) or sentence < 0:
         raise Refusal(
             422, f"{str(sentence)[:40]!r} is not the number of a sentence, counted from 0", "sentence"
         )
-    return TreeRequest(checked(fields["text"], "text", options), sentence, orientation)
+    return checked(fields["text"], "text", options), sentence
 
 
 def checked(value: Any, place: str, options: ServeOptions) -> str:

@@ -28,9 +28,6 @@ const CATEGORY = [
   "#a070c0", "#e487aa", "#9a7560", "#6f8199", "#93b12f", "#2b9fc9",
 ];
 
-const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-const mix = (a, b, t) => a.map((value, i) => Math.round(value + (b[i] - value) * t));
-const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
 const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 
 /** A colour of a list of stops; t from 0 to 1. */

@@ -18,14 +18,6 @@ function csvOf(app, indices) {
   return [head, ...lines].map((line) => line.map(quote).join(",")).join("\r\n") + "\r\n";
 }
 
-function download(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 function saveCsv(app, indices) {
   download(new Blob([csvOf(app, indices)], { type: "text/csv;charset=utf-8" }), `${app.fileName}.csv`);
 }

@@ -172,3 +172,12 @@ class Labels {
     return moving;
   }
 }
+
+/** The rectangles of the cards that lie over an element, in its coordinates. */
+function cardsOver(element) {
+  const { left, top } = element.getBoundingClientRect();
+  return [...document.querySelectorAll(".card:not([hidden])")].map((card) => {
+    const { x, y, width, height } = card.getBoundingClientRect();
+    return { x: x - left, y: y - top, w: width, h: height };
+  });
+}

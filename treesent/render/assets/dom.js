@@ -44,11 +44,15 @@ function figure(value, signed = false) {
   return (value < 0 ? "−" : signed && value > 0 ? "+" : "") + text;
 }
 
-/** The rectangles of the cards that lie over an element, in its coordinates. */
-function cardsOver(element) {
-  const { left, top } = element.getBoundingClientRect();
-  return [...document.querySelectorAll(".card:not([hidden])")].map((card) => {
-    const { x, y, width, height } = card.getBoundingClientRect();
-    return { x: x - left, y: y - top, w: width, h: height };
-  });
+/** Hand the reader a file. */
+function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
+
+const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+const mix = (a, b, t) => a.map((value, i) => Math.round(value + (b[i] - value) * t));
+const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
