@@ -130,7 +130,7 @@ class Trainer:
         """Norms of the gradients as they are."""
         if not self.layers:
             return Norms()
-        steps = self.model.step_gradient_norms() if isinstance(self.model, RecordsSteps) else None
+        steps = self.model.state_gradient_norms() if isinstance(self.model, RecordsSteps) else None
         return Norms(tuple(self.layers), layer_norms(self.layers), steps)
 
     def out_of_patience(self) -> bool:
