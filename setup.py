@@ -19,7 +19,7 @@ ARCHITECTURES = [
 ]
 EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
-    "transformers": ["transformers>=4.45"],
+    "transformers": ["transformers>=4.45", "tokenizers>=0.20"],
     "excel": ["python-calamine>=0.3"],
     "client": ["httpx>=0.27"],
     "serve": [

@@ -15,14 +15,18 @@ def show(
         Path | None, typer.Option("--output", "-o", help="Write a picture of the first sentence, FILE.svg.")
     ] = None,
     model: Annotated[str, typer.Option(help="A trained pipeline: a name or a folder.")] = "en_treesent_sm",
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Show what each word adds: the score without it, compared.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw the sentiment of every phrase of a text."""
     import treesent
     from treesent.errors import DataError
     from treesent.files import check_outputs, replacing
+    from treesent.pipeline.lookup import component_of
     from treesent.render import to_svg
-    from treesent.render.text import to_text
+    from treesent.render.text import reasons_to_text, to_text
 
     if output is not None and output.suffix != ".svg":
         raise DataError(f"{output}: pictures are written as .svg; name a file that ends so")
@@ -32,6 +36,8 @@ def show(
     if len(whole) > nlp.max_length:
         raise DataError(f"the text has {len(whole):,} characters; {nlp.max_length:,} is the most; split it")
     doc = nlp(whole)
+    if reasons:
+        component_of(nlp).explain([doc])
     trees = [sentence._.tree for sentence in doc.sents if sentence._.tree is not None]
     if not trees:
         raise DataError(f"the text {whole[:100]!r} has no words; give a sentence")
@@ -41,6 +47,8 @@ def show(
         return
     for tree in trees:
         typer.echo(to_text(tree, colour=sys.stdout.isatty()))
+        if reasons:
+            typer.echo(reasons_to_text(tree))
     sentiment = doc._.sentiment
     if len(trees) > 1:
         polarity = "" if sentiment.polarity is None else f"{sentiment.polarity:+.2f} "

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from treesent.errors import DataError, MissingExtraError
+from treesent.errors import MissingExtraError
 from treesent.files import replacing
+from treesent.render.style import check_picture
 from treesent.render.svg import EDGE, FONT, MARGIN, SIZE, visible
 
-KINDS = (".png", ".svg")
 COLOUR = "#0b6bb8"
 INK = "#6b7280"
 CELL, WIDE = 24.0, 46.0
@@ -50,20 +50,6 @@ def draw_attention(attention: AttentionMap, path: str | Path) -> None:
             file.write(attention_svg(attention))
     else:
         _png(attention, path)
-
-
-def check_picture(path: str | Path) -> Path:
-    """Refuse a file that is not a picture, before any work is done.
-
-    :param path: the file.
-    :raises DataError: its suffix is not that of a picture.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in KINDS:
-        raise DataError(
-            f"{path}: the suffix {path.suffix!r} is not that of a picture; use {' or '.join(KINDS)}"
-        )
-    return path
 
 
 def attention_svg(attention: AttentionMap) -> str:
