@@ -66,6 +66,7 @@ setup(
         "spacy>=3.8,<4",
         "torch>=2.6",
         "datasets>=3",
+        "fsspec>=2024.6",
         "gensim>=4.3.3",
         "ijson>=3.3",
         "numpy>=2",
