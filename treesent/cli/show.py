@@ -12,18 +12,32 @@ from treesent.cli.options import Overwrite
 def show(
     text: Annotated[str, typer.Argument(help="What to score; - reads standard input.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write a picture of the first sentence, FILE.svg.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write a picture of the first sentence: FILE.svg; unrolled or gates also .png.",
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="A trained pipeline: a name or a folder.")] = "en_treesent_sm",
+    unrolled: Annotated[
+        bool, typer.Option("--unrolled", help="Of a recurrent network: what it says after each word.")
+    ] = False,
+    gates: Annotated[
+        bool, typer.Option("--gates", help="Of an LSTM or a GRU: how open its gates are at each word.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw the sentiment of every phrase of a text."""
+    """Draw the sentiment of every phrase of a text, or a recurrent network at work on a sentence."""
     import treesent
     from treesent.errors import DataError
     from treesent.files import check_outputs, replacing
     from treesent.render import to_svg
     from treesent.render.text import to_text
 
+    if unrolled or gates:
+        _draw_steps(model, sys.stdin.read() if text == "-" else text, output, gates, overwrite)
+        return
     if output is not None and output.suffix != ".svg":
         raise DataError(f"{output}: pictures are written as .svg; name a file that ends so")
     check_outputs([output], overwrite=overwrite)
@@ -49,3 +63,22 @@ def show(
         typer.echo(
             "(polarity from -1.00, very negative, to +1.00, very positive; then the label of each phrase)"
         )
+
+
+def _draw_steps(model: str, text: str, output: Path | None, gates: bool, overwrite: bool) -> None:
+    import treesent
+    from treesent.errors import DataError
+    from treesent.files import check_outputs
+    from treesent.pipeline.unrolled import gate_map, unrolled
+    from treesent.render.attention import draw_attention
+    from treesent.render.style import check_picture
+    from treesent.render.unrolled import unrolled_drawing
+
+    if output is None:
+        raise DataError("--unrolled and --gates draw a picture; name it with -o FILE.svg or FILE.png")
+    check_outputs([check_picture(output)], overwrite=overwrite, make_folders=True)
+    nlp = treesent.load(model)
+    if gates:
+        draw_attention(gate_map(nlp, text), output)
+    else:
+        unrolled_drawing(unrolled(nlp, text)).save(output)
