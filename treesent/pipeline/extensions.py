@@ -8,6 +8,7 @@ import numpy as np
 
 from treesent.metrics.aggregation import check_aggregate, document_probs
 from treesent.pipeline import record as store
+from treesent.pipeline.reasons import doc_reasons
 from treesent.pipeline.sentiment import Sentiment, sentiment_of
 from treesent.pipeline.treeview import TreeView
 from treesent.types import Float32
@@ -135,6 +136,7 @@ def _extensions() -> list[tuple[Any, str, dict[str, Any]]]:
         (Doc, "sentiment", {"getter": doc_sentiment, "setter": set_doc_sentiment}),
         (Doc, "sentiments", {"getter": doc_sentiments}),
         (Doc, "sentiment_in_context", {"method": doc_sentiment_in_context}),
+        (Doc, "sentiment_reasons", {"getter": doc_reasons}),
         (Doc, "unknown_words", {"getter": doc_unknown}),
         (Span, "sentiment", {"getter": span_sentiment}),
         (Span, "tree", {"getter": span_tree}),
@@ -153,7 +155,7 @@ def register_extensions(replace: bool = False) -> None:
     for owner, name, how in _extensions():
         if owner.has_extension(name):
             other = next((part for part in owner.get_extension(name) if callable(part)), None)
-            if getattr(other, "__module__", "") == __name__:
+            if getattr(other, "__module__", "").startswith("treesent."):
                 continue
             if not replace:
                 continue

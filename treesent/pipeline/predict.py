@@ -12,6 +12,7 @@ import torch
 from thinc.api import ArgsKwargs
 
 from treesent.nn.batch import ForestBatch
+from treesent.nn.pieces import MOST_PIECES
 from treesent.pipeline.record import Record
 from treesent.pipeline.tree_sources import CHAIN_WARNING, Batch, Source, Trees, source_of, structure_of
 from treesent.text.docs import Sentences
@@ -19,8 +20,7 @@ from treesent.text.reading import DocReader
 from treesent.text.rows import RowFinder
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
-from treesent.types import Bool, Float32
-from treesent.vectors.table import Lookup
+from treesent.types import Bool, Float32, Int64
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -52,6 +52,8 @@ class Predictor:
         self.model, self.shim, self.trees, self.aggregate = model, shim, trees, aggregate
         self.rows = RowFinder(model.table)
         self._reader = DocReader()
+        transformer = getattr(model.network, "transformer", None)
+        self._longest = MOST_PIECES if transformer is None else transformer.longest
         values = (np.nan,) * model.n_classes if model.polarity is None else model.polarity
         self._polarity = np.array(values, np.float32)
         self._warned = False
@@ -61,7 +63,9 @@ class Predictor:
         """Docs as arrays."""
         tokens, starts = self._reader(docs)
         sentences = Sentences.of(tokens, starts)
-        return Batch(docs, tokens, starts, sentences, self.rows.find(tokens, sentences.token))
+        reader = self.model.pieces
+        pieces = None if reader is None else reader(sentences.words(tokens))
+        return Batch(docs, tokens, starts, sentences, self.rows.find(tokens, sentences.token), pieces)
 
     def predict(self, docs: Sequence["Doc"], trees: Trees | None = None) -> list[Prediction]:
         """Score Docs without changing them.
@@ -86,7 +90,7 @@ class Predictor:
     def score(self, batch: Batch, source: Source) -> list[Prediction]:
         """Score Docs whose trees come from one source."""
         structure = structure_of(batch, source, self.model)
-        probs = self.probabilities(structure, batch.lookup)
+        probs = self.probabilities(structure, batch)
         return self._annotate(batch, structure, probs)
 
     def _warn(self) -> None:
@@ -96,26 +100,49 @@ class Predictor:
             self._warned = True
         warnings.warn(CHAIN_WARNING, stacklevel=2)
 
-    def probabilities(self, structure: Structure, lookup: Lookup) -> Float32:
-        """The classes of every node, in post-order. *Shape:* ``(n_nodes, n_classes)``."""
+    def probabilities(self, structure: Structure, read: Batch, words: Int64 | None = None) -> Float32:
+        """Give the probabilities of the classes of every node, in post-order.
+
+        :param structure: the trees.
+        :param read: the Docs that they are trees of.
+        :param words: the words of the trees, counted over the Docs; None for all in order.
+            *Shape:* ``(n_words,)``.
+        :returns: *Shape:* ``(n_nodes, n_classes)``.
+        """
         probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
-        words = np.concatenate([[0], np.cumsum(structure.lengths)])
+        first = np.concatenate([[0], np.cumsum(structure.lengths)])
         begin = 0
         while begin < structure.n_trees:
-            end = max(begin + 1, int(np.searchsorted(words, words[begin] + CHUNK, "right")) - 1)
+            end = max(begin + 1, int(np.searchsorted(first, first[begin] + CHUNK, "right")) - 1)
             nodes = slice(structure.offsets[begin], structure.offsets[end])
-            forest = Forest.build(structure.part(begin, end), lookup.rows[words[begin] : words[end]])
-            batch = self.to_device(forest, lookup)
+            here = np.arange(first[begin], first[end]) if words is None else words[first[begin] : first[end]]
+            batch = self.to_device(structure.part(begin, end), read, words=here)
             logits = self.shim.predict(ArgsKwargs((batch,), {})).logits
             logits = torch.softmax(logits.float(), dim=1).index_select(0, batch.order)
             probs[nodes] = logits.cpu().numpy()
             begin = end
         return probs
 
-    def to_device(self, forest: Forest, lookup: Lookup) -> ForestBatch:
-        """What the network takes, where the network is."""
+    def to_device(
+        self, structure: Structure, read: Batch, label: Int64 | None = None, words: Int64 | None = None
+    ) -> ForestBatch:
+        """Give what the network takes, where the network is.
+
+        :param structure: the trees.
+        :param read: the Docs that they are trees of.
+        :param label: class of each node, -1 for none. *Shape:* ``(n_nodes,)``.
+        :param words: the words of the trees, if they are not all. *Shape:* ``(n_words,)``.
+        """
+        lookup, pieces = read.lookup, read.pieces
+        rows = lookup.rows if words is None else lookup.rows[words]
+        if pieces is not None and words is not None:
+            pieces = pieces.take(words)
         return ForestBatch.from_forest(
-            forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None
+            Forest.build(structure, rows, label),
+            self.shim.device,
+            extra=lookup.extra if len(lookup.extra) else None,
+            pieces=pieces,
+            longest=self._longest,
         )
 
     def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> list[Prediction]:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from treesent.data.batches import Corpus, Documents, EncodedCorpus
 from treesent.data.heads import on_dependencies, read_heads
 from treesent.data.labelled import LabelledRows, name_classes, read_labelled_rows
+from treesent.data.row_rules import sampled
 from treesent.data.sst import read_trees_of
-from treesent.data.texts import is_labelled
+from treesent.data.texts import is_labelled, read_texts
 from treesent.errors import DataError, RecipeError
 from treesent.models.classifier.parsers import CURE
 from treesent.text.docs import Sentences
@@ -84,6 +85,7 @@ def read_corpora(recipe: Recipe) -> Corpora:
         if source.n_empty:
             warnings.warn(f"{source.name}: {source.n_empty} rows without text left out", stacklevel=2)
     texts = {name: _texts(sources, labels.names) for name, sources in rows.items()}
+    texts["train"] += _unlabelled(config)
     trees = {name: _trees(config, name, len(labels.names)) for name in rows}
     if config.dev_share:
         trees["train"], trees["dev"] = _split(trees["train"], config.dev_share)
@@ -179,6 +181,19 @@ def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
     items_left = iter(items)
     while batch := list(islice(items_left, size)):
         yield batch
+
+
+def _unlabelled(config: CorporaConfig) -> list[tuple[str, int]]:
+    """The texts without labels."""
+    found: list[tuple[str, int]] = []
+    for name in config.files("unlabelled"):
+        texts = [
+            (text, -1)
+            for text in read_texts([name], config.text_column, dialect=config.dialect)
+            if text.strip()
+        ]
+        found += sampled(texts, config.max_unlabelled)
+    return found
 
 
 def _texts(sources: Sequence[LabelledRows], names: Sequence[str]) -> list[tuple[str, int]]:

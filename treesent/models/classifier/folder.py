@@ -1,8 +1,8 @@
 """The folder of a trained component: write it, check it and read it.
 
 It holds ``config.json`` (the network's settings, the classes, a checksum of every other file and of itself),
-``weights.safetensors``, ``vectors/`` and, where there is a parser, ``parser.safetensors``. Nothing in it is
-ever unpickled.
+``weights.safetensors``, ``vectors/`` and, where there is one, the parser, ``parser.safetensors``, and the
+transformer's settings and tokenizer (:mod:`treesent.models.classifier.transformer_files`). Nothing in it is ever unpickled.
 """
 
 import hashlib
@@ -26,10 +26,18 @@ if TYPE_CHECKING:
     import torch
 
     from treesent.models.parser.kinds import Parser
+    from treesent.text.pieces import PieceReader
 
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
-NAMES = (CONFIG, WEIGHTS, PARSER, f"{VECTORS}/{FILE}")
+NAMES = (
+    CONFIG,
+    WEIGHTS,
+    PARSER,
+    f"{VECTORS}/{FILE}",
+    "transformer/config.json",
+    "transformer/tokenizer.json",
+)
 """All files that a model's folder can hold. A name inside a file becomes a path only if it is one of these."""
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 TWO = ("negative", "positive")
@@ -45,6 +53,7 @@ class SentimentModel:
     :param labels: the classes, the most negative first.
     :param polarity: the value of each class, from -1 to 1; None if they have none.
     :param parser: makes trees for sentences, where there is one.
+    :param pieces: cuts words for the network's transformer, where there is one.
     """
 
     network: "torch.nn.Module"
@@ -53,6 +62,7 @@ class SentimentModel:
     labels: tuple[str, ...]
     polarity: tuple[float, ...] | None
     parser: "Parser | None" = None
+    pieces: "PieceReader | None" = None
 
     @property
     def n_classes(self) -> int:
@@ -81,6 +91,7 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
 
     :param folder: made where it does not exist.
     """
+    from treesent.models.classifier.transformer_files import write_transformer
     from treesent.models.classifier.weights import weights_to_bytes
 
     folder = Path(folder)
@@ -95,6 +106,8 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
         model.parser.save(folder / PARSER)
     _current_table(model).save(folder / VECTORS)
     files = [WEIGHTS, *([PARSER] if model.parser is not None else []), f"{VECTORS}/{FILE}"]
+    if model.pieces is not None:
+        files += write_transformer(folder, model.network, model.pieces)
     config = {
         "format": FORMAT,
         "treesent": __version__,
@@ -123,6 +136,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         it.
     """
     from treesent.models.classifier.networks import build_network
+    from treesent.models.classifier.transformer_files import read_transformer
     from treesent.models.classifier.weights import EMBEDDING
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
@@ -137,8 +151,11 @@ def load_model(folder: str | Path) -> SentimentModel:
         table = VectorTable.load(folder / VECTORS)
         embedding = VectorEmbedding(table.matrix, table.scale)
         _, weights = read_weights(folder / WEIGHTS)
+        make, pieces = read_transformer(folder, config)
         network = build(
-            lambda: build_network(config["model"], table.width, len(config["labels"]), embedding),
+            lambda: build_network(
+                config["model"], table.width, len(config["labels"]), embedding, None, make()
+            ),
             current_names(weights),
             folder / WEIGHTS,
             config["model"],
@@ -156,6 +173,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         tuple(config["labels"]),
         None if config["polarity"] is None else tuple(config["polarity"]),
         parser,
+        pieces,
     )
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from treesent.errors import RecipeError
 from treesent.models.classifier.node_states import NodeStates
+from treesent.models.classifier.word_input import WordInput
 from treesent.nn.batch import ForestBatch
 from treesent.nn.constituents import Constituents
 from treesent.nn.dropout import dropout, dropout_mask
@@ -21,16 +22,19 @@ from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.recurrent_layer import RecurrentLayer
 from treesent.nn.sequences import Sequences
 from treesent.nn.state_gradients import norms_by_distance
+from treesent.nn.transformer import Transformer
 
 POOLINGS = ("last", "mean", "max", "attention", "outputs")
 
 
-class RecurrentClassifier(nn.Module):
+class RecurrentClassifier(WordInput):
     """Word vectors, recurrent layers over each constituent, pooling, and a softmax layer.
 
     :param layers: the first reads vectors, each of the others the states of the one below.
     :param n_classes: of every node.
     :param embedding: vectors of the words; may be set later.
+    :param transformer: under the layers.
+    :param join: read static vectors beside the transformer's states.
     :param pooling: input of the softmax layer: ``last``, the last layer's state at the last word (of the
         backward direction: at the first); or the ``mean``, ``max`` or ``attention`` over the states at all
         words. With ``outputs``, the softmax layer reads the state at each word, and the logits of a
@@ -44,14 +48,14 @@ class RecurrentClassifier(nn.Module):
     :param generator: source of the initial weights of pooling and softmax layer.
     """
 
-    embedding: VectorEmbedding | None
-
     def __init__(
         self,
         layers: list[RecurrentLayer],
         n_classes: int,
         embedding: VectorEmbedding | None = None,
         *,
+        transformer: Transformer | None = None,
+        join: bool = True,
         pooling: str = "last",
         residual: bool = False,
         input_dropout: float = 0.0,
@@ -60,8 +64,7 @@ class RecurrentClassifier(nn.Module):
         output_dropout: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
-        self.embedding = embedding
+        super().__init__(embedding, transformer, join, input_dropout)
         self.layers = nn.ModuleList(layers)
         self.bidirectional = layers[0].backward_cell is not None
         self.hidden = layers[0].forward_cell.hidden
@@ -70,8 +73,8 @@ class RecurrentClassifier(nn.Module):
         self.attention = AttentionPool(width, generator) if pooling == "attention" else None
         self.weight = nn.Parameter(glorot_blocks(n_classes, [width], generator))
         self.bias = nn.Parameter(torch.zeros(n_classes))
-        self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
-        self.layer_dropout, self.output_dropout = layer_dropout, output_dropout
+        self.recurrent_dropout, self.layer_dropout = recurrent_dropout, layer_dropout
+        self.output_dropout = output_dropout
 
     def forward(self, batch: ForestBatch, generator: torch.Generator | None = None) -> NodeStates:
         """Score every node.
@@ -141,17 +144,11 @@ class RecurrentClassifier(nn.Module):
         hidden = dropout(hidden, self.output_dropout, self.training, generator)
         return functional.linear(hidden, self.weight, self.bias)
 
-    def _vectors(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
-        """Return the vectors of the distinct words. *Shape:* ``(n_distinct, width)``."""
-        if self.embedding is None:
-            raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
-        vectors: Tensor = self.embedding(batch.distinct, batch.extra)
-        return dropout(vectors, self.input_dropout, self.training, generator)
-
     def _run_forward(self, batch: ForestBatch, generator: torch.Generator | None) -> tuple[Sequences, Tensor]:
         """Run one direction from every word; constituents with the same first word have the same states."""
         sequences = self._forward_sequences(batch.constituents)
-        states, words = self._vectors(batch, generator), batch.inverse.index_select(0, sequences.word)
+        states, index = self.read_words(batch, generator)
+        words = sequences.word if index is None else index.index_select(0, sequences.word)
         tree = batch.tree.index_select(0, sequences.order)
         for number, layer in enumerate(self.stack()):
             if not number:
@@ -198,14 +195,15 @@ class RecurrentClassifier(nn.Module):
         """Pool the states of two directions at each node. *Shape:* ``(n_nodes, 2 * hidden)``."""
         constituents = batch.constituents
         start, end, length = self._reads(constituents), constituents.end, constituents.length
-        vectors, first = self._vectors(batch, generator), self.stack()[0]
+        vectors, index = self.read_words(batch, generator)
+        first = self.stack()[0]
         assert first.backward_cell is not None
         forward, backward = self._forward_sequences(constituents), constituents.backward_sequences()
         forward_states, backward_states = (
             cell(
                 vectors,
                 sequences.steps,
-                batch.inverse.index_select(0, sequences.word),
+                sequences.word if index is None else index.index_select(0, sequences.word),
                 self._mask(batch, batch.tree.index_select(0, sequences.order), generator),
             )
             for sequences, cell in ((forward, first.forward_cell), (backward, first.backward_cell))
