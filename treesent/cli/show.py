@@ -1,12 +1,17 @@
 """``python -m treesent show``: a text's trees, drawn in the terminal or as a picture."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from treesent.cli.options import Overwrite
+
+if TYPE_CHECKING:
+    from treesent.pipeline.sentiment import Sentiment
+    from treesent.pipeline.treeview import TreeView
 
 
 def show(
@@ -32,18 +37,19 @@ def show(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw the sentiment of every phrase of a text, or a recurrent network at work on a sentence."""
+    if unrolled or gates:
+        if reasons:
+            raise typer.BadParameter(
+                "is about a tree; leave it out, or --unrolled and --gates", param_hint="--reasons"
+            )
+        _draw_steps(model, sys.stdin.read() if text == "-" else text, output, gates, overwrite)
+        return
     import treesent
     from treesent.errors import DataError
     from treesent.files import check_outputs, replacing
     from treesent.pipeline.lookup import component_of
     from treesent.render import to_svg
-    from treesent.render.text import reasons_to_text, to_text
 
-    if reasons and (unrolled or gates):
-        raise DataError("--reasons is about a tree; leave it out, or --unrolled and --gates")
-    if unrolled or gates:
-        _draw_steps(model, sys.stdin.read() if text == "-" else text, output, gates, overwrite)
-        return
     if output is not None and output.suffix != ".svg":
         raise DataError(f"{output}: pictures are written as .svg; name a file that ends so")
     check_outputs([output], overwrite=overwrite)
@@ -61,11 +67,16 @@ def show(
         with replacing(output, "w", encoding="utf-8") as file:
             file.write(to_svg(trees[0]))
         return
+    _print(trees, doc._.sentiment, reasons)
+
+
+def _print(trees: Sequence["TreeView"], sentiment: "Sentiment", reasons: bool) -> None:
+    from treesent.render.text import reasons_to_text, to_text
+
     for tree in trees:
         typer.echo(to_text(tree, colour=sys.stdout.isatty()))
         if reasons:
             typer.echo(reasons_to_text(tree))
-    sentiment = doc._.sentiment
     if len(trees) > 1:
         polarity = "" if sentiment.polarity is None else f"{sentiment.polarity:+.2f} "
         typer.echo(f"whole text: {polarity}{sentiment.label}, confidence {sentiment.confidence:.2f}")

@@ -12,9 +12,7 @@ from treesent.nn.cells import Cell, State
 from treesent.pipeline.lookup import component_of
 from treesent.render.attention import AttentionMap
 from treesent.render.unrolled import Unrolled
-from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
-from treesent.vectors.table import Lookup
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -98,10 +96,9 @@ def _prepared(nlp: "Language", text: str) -> "tuple[RecurrentClassifier, ForestB
         raise DataError(f"the text {text!r} has no words; give a sentence")
     n_words = int(batch.sentences.lengths[0])
     words = batch.sentences.words(batch.tokens, as_written=True)[:n_words]
-    found = batch.lookup
-    lookup = Lookup(found.rows[:n_words], found.extra, found.unknown[:n_words])
-    forest = Forest.build(Structure.right_branching([n_words]), lookup.rows)
-    return network.eval(), predictor.to_device(forest, lookup), words, predictor
+    chain = Structure.right_branching([n_words])
+    trees = predictor.to_device(chain, batch, words=np.arange(n_words))
+    return network.eval(), trees, words, predictor
 
 
 def _rows(network: RecurrentClassifier, batch: "ForestBatch") -> list[Row]:
