@@ -61,7 +61,7 @@ setup(
     package_dir=DATA_PACKAGES,
     package_data={
         "treesent": ["py.typed", "projector/assets/*", "render/assets/*", "serve/assets/*"],
-        "treesent.pipelines": ["*.cfg", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
+        "treesent.pipelines": ["*.cfg", "*.tsv", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
         "treesent.embeddings": ["*.toml", "*.cfg", "*.md", "*.txt"],
     },
     install_requires=[

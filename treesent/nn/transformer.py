@@ -16,6 +16,10 @@ from treesent.nn.pooling import mean_pool
 WordPooling = Literal["first", "mean"]
 
 
+_OTHERS = ("auto_map", "architectures", "dtype", "torch_dtype", "quantization_config", "transformers_version")
+"""Settings that say nothing of the network: where its code, its weights and their types came from."""
+
+
 class Transformer(nn.Module):
     """A transformer of Hugging Face's that reads whole sentences and gives a state for every word.
 
@@ -41,8 +45,8 @@ class Transformer(nn.Module):
     def config(self) -> dict[str, Any]:
         """The settings of the model, as JSON holds them."""
         config: Any = self.model.config
-        values: dict[str, Any] = config.to_diff_dict()
-        return {**values, "model_type": config.model_type}
+        values: dict[str, Any] = {**config.to_diff_dict(), "model_type": config.model_type}
+        return {key: value for key, value in values.items() if key not in _OTHERS}
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any], pooling: WordPooling = "first") -> Transformer:
@@ -58,13 +62,13 @@ class Transformer(nn.Module):
             from transformers.initialization import no_init_weights
         except ImportError as error:
             raise MissingExtraError("transformers", "transformers") from error
-        values = dict(config)
+        values = {key: value for key, value in config.items() if key not in _OTHERS}
         kind = values.pop("model_type", None)
         try:
             settings = AutoConfig.for_model(kind, **values)
             with no_init_weights():
                 make: Any = AutoModel.from_config
-                return cls(make(settings, attn_implementation="sdpa"), pooling)
+                return cls(make(settings, attn_implementation="sdpa", trust_remote_code=False), pooling)
         # The library raises errors of many kinds.
         except Exception as error:
             raise ModelError(f"the transformer's settings are of no known model ({error})") from error

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from treesent.errors import MissingExtraError, ModelError
+from treesent.errors import MissingExtraError, ModelError, TreesentError
 from treesent.trees.arrays import ranges, run_offsets
 from treesent.trees.notation import unescape
 from treesent.types import Int64
@@ -79,7 +80,8 @@ class PieceReader:
         self.tokenizer = tokenizer
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        probe = tokenizer.encode("a")
+        with _tokenizing():
+            probe = tokenizer.encode("a")
         own = np.flatnonzero(np.array(probe.special_tokens_mask) == 0)
         if not len(own):
             raise ModelError("the transformer's tokenizer has no piece for the letter a; give another one")
@@ -108,8 +110,9 @@ class PieceReader:
         text = unescape(word)
         parts = [text] if len(text) <= _LONGEST else re.findall(rf"(?s).{{1,{_LONGEST}}}", text)
         ids: list[int] = []
-        for part in parts:
-            ids += self.tokenizer.encode([part], is_pretokenized=True, add_special_tokens=False).ids
+        with _tokenizing():
+            for part in parts:
+                ids += self.tokenizer.encode([part], is_pretokenized=True, add_special_tokens=False).ids
         return tuple(ids) or (self._unknown,)
 
     def to_json(self) -> str:
@@ -129,7 +132,20 @@ class PieceReader:
         except ImportError as error:
             raise MissingExtraError("tokenizers", "transformers") from error
         try:
-            return cls(Tokenizer.from_str(Path(path).read_text("utf-8")))
-        # The library raises plain exceptions.
-        except Exception as error:
+            with _tokenizing():
+                return cls(Tokenizer.from_str(Path(path).read_text("utf-8")))
+        except (ModelError, OSError, ValueError) as error:
             raise ModelError(f"{path} is damaged ({error}); copy or train the model again") from error
+
+
+@contextmanager
+def _tokenizing() -> Iterator[None]:
+    """Turn what the library raises into errors: plain exceptions, and panics, which are no exceptions even."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, TreesentError):
+        raise
+    except BaseException as error:
+        raise ModelError(
+            f"the transformer's tokenizer fails ({error}); copy or train the model again"
+        ) from error

@@ -71,6 +71,8 @@ class CorporaConfig:
     """Tables of texts without labels, which a ``[teacher]`` labels."""
     max_unlabelled: NonNegativeInt = 0
     """Train on at most so many texts of one of them, drawn at random; 0 for all."""
+    templates: File | tuple[File, ...] = ()
+    """Files of templates, whose texts are learned from too: see :mod:`treesent.data.templates`."""
     reparse: bool = False
     """Train on every tree twice: as it is, and as the pipeline's parser has it, with the labels of the
     constituents that both trees have. Users' texts will have the parser's trees."""
@@ -126,7 +128,7 @@ class CorporaConfig:
     def files(self, name: str) -> list[str]:
         """List the corpora of a key.
 
-        :param name: ``train``, ``dev``, ``unlabelled``, ``train_heads`` or ``dev_heads``.
+        :param name: ``train``, ``dev``, ``unlabelled``, ``templates``, ``train_heads`` or ``dev_heads``.
         """
         value: str | tuple[str, ...] = getattr(self, name)
         return [value] if isinstance(value, str) else list(value)

@@ -141,6 +141,7 @@ def load_model(folder: str | Path) -> SentimentModel:
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
     from treesent.nn.recurrent_layer import current_names
+    from treesent.nn.transformer import Transformer
     from treesent.nn.weights import build, read_weights
 
     folder = Path(folder)
@@ -151,15 +152,17 @@ def load_model(folder: str | Path) -> SentimentModel:
         table = VectorTable.load(folder / VECTORS)
         embedding = VectorEmbedding(table.matrix, table.scale)
         _, weights = read_weights(folder / WEIGHTS)
-        make, pieces = read_transformer(folder, config)
+        settings, pieces = read_transformer(folder, config["files"])
+
+        def make() -> Any:
+            transformer = None
+            if pieces is not None:
+                transformer = Transformer.of_config(settings, config["model"].get("word_pieces", "first"))
+            n_classes = len(config["labels"])
+            return build_network(config["model"], table.width, n_classes, embedding, None, transformer)
+
         network = build(
-            lambda: build_network(
-                config["model"], table.width, len(config["labels"]), embedding, None, make()
-            ),
-            current_names(weights),
-            folder / WEIGHTS,
-            config["model"],
-            without=EMBEDDING,
+            make, current_names(weights), folder / WEIGHTS, {**settings, **config["model"]}, without=EMBEDDING
         )
         parser = load_parser(folder / PARSER) if PARSER in config["files"] else None
         if parser is not None and parser.width != table.width:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from treesent.errors import ModelError
 from treesent.files import replacing
-from treesent.nn.transformer import Transformer
 from treesent.text.pieces import PieceReader
 
 SETTINGS, TOKENIZER = "transformer/config.json", "transformer/tokenizer.json"
@@ -31,20 +30,17 @@ def write_transformer(folder: Path, network: Any, reader: PieceReader) -> tuple[
     return SETTINGS, TOKENIZER
 
 
-def read_transformer(
-    folder: Path, config: Mapping[str, Any]
-) -> tuple[Callable[[], Transformer | None], PieceReader | None]:
+def read_transformer(folder: Path, files: Container[str]) -> tuple[dict[str, Any], PieceReader | None]:
     """Read what :func:`write_transformer` wrote.
 
     :param folder: the component's.
-    :param config: that of the component, whose ``files`` name those of a transformer if it has one.
-    :returns: what makes the transformer, without its weights, and what cuts words for it; both give None where
-        there is none.
+    :param files: the names of its files.
+    :returns: the settings, and what cuts words; empty and None where there is no transformer.
     :raises MissingExtraError: ``transformers`` is not installed.
     :raises ModelError: a file is damaged.
     """
-    if SETTINGS not in config["files"]:
-        return lambda: None, None
+    if SETTINGS not in files:
+        return {}, None
     try:
         settings = json.loads((folder / SETTINGS).read_bytes())
         if not isinstance(settings, dict):
@@ -53,5 +49,4 @@ def read_transformer(
         raise ModelError(
             f"{folder / SETTINGS} is damaged ({error}); copy or train the model again"
         ) from error
-    pooling = config["model"].get("word_pieces", "first")
-    return lambda: Transformer.of_config(settings, pooling), PieceReader.load(folder / TOKENIZER)
+    return settings, PieceReader.load(folder / TOKENIZER)
