@@ -111,7 +111,7 @@ def _step(height: int, roomy: float, tight: float) -> float:
 
 
 def _down(picture: Picture) -> tuple[list[Point], Point]:
-    widths = [_width(word) for word in picture.words]
+    widths = [chip_width(word) for word in picture.words]
     right = np.cumsum([width + GAP for width in widths]) + MARGIN - GAP
     across = _spread(picture, (right - np.array(widths) / 2).tolist())
     heights = _heights(picture)
@@ -129,12 +129,15 @@ def _right(picture: Picture) -> tuple[list[Point], Point]:
     step = _step(heights[-1], 46, 20)
     base = MARGIN + RADIUS + step * heights[-1] + 10
     places = [(base - (step * h + 10 if h else 0), y) for y, h in zip(down, heights, strict=True)]
-    widest = max(map(_width, picture.words))
+    widest = max(map(chip_width, picture.words))
     return places, (base + widest + MARGIN, 2 * MARGIN + row * n_words)
 
 
-def _width(word: str) -> float:
-    """About as wide as the chip of a word must be: nobody can ask the font before it is drawn."""
+def chip_width(word: str) -> float:
+    """About as wide as the chip of a word must be: nobody can ask the font before it is drawn.
+
+    :param word: the word.
+    """
     narrow = sum(character in "iljtfrI.,:;!'|()[]" for character in word)
     wide = sum(character in "mwMWGOQ@%&" or ord(character) > 0x1100 for character in word)
     return 14 + SIZE * (0.6 * len(word) - 0.24 * narrow + 0.32 * wide)
@@ -158,7 +161,7 @@ def _mark(picture: Picture, node: int, place: Point, down: bool) -> str:
     if picture.left[node] < 0:
         number = int((picture.left[:node] < 0).sum())
         word = picture.words[number]
-        width = _width(word)
+        width = chip_width(word)
         begin = x - width / 2 if down else x
         bar = _bar(picture, number, (begin, y + CHIP / 2), width)
         return (

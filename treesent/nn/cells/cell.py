@@ -37,6 +37,8 @@ class Cell(nn.Module):
     """Number of blocks in the weights."""
     n_states: ClassVar[int] = 1
     """Number of states that a step hands to the next, the output included."""
+    gate_names: ClassVar[tuple[str, ...]] = ()
+    """What :meth:`gates` gives; none for a cell without gates."""
     affine: ClassVar[bool] = True
     """Whether a step uses the recurrent weights only in ``preactivations + h_prev @ recurrent``."""
     record: bool
@@ -150,6 +152,13 @@ class Cell(nn.Module):
         :returns: the new states, the hidden state first. *Shape:* ``(batch, hidden)`` each
         """
         raise NotImplementedError
+
+    def gates(self, preactivations: Tensor, h_prev: Tensor, recurrent: Tensor) -> tuple[Tensor, ...]:
+        """Return how open each gate of a step is, from 0 to 1, in the order of :attr:`gate_names`.
+
+        The parameters are those of :meth:`step`. *Shape of each:* ``(batch, hidden)``
+        """
+        return ()
 
 
 class Unrolled:
