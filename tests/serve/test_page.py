@@ -9,6 +9,7 @@ import pytest
 from tests.browser import Opened
 from tests.serve.servers import served
 from tests.toy_pipeline import TEXT, toy_nlp
+from treesent.trees.brackets import read_trees
 
 READY = "async () => { window.app = treesent; await app.ready; }"
 SET = "async (text) => { await app.setText(text); }"
@@ -298,3 +299,45 @@ def test_a_token_is_asked_for(browser):
         assert opened("() => app.labels.length") == 5 and label(opened)
         assert token not in opened.page.url
         opened.context.close()
+
+
+def test_labels_are_corrected_with_pointer_and_keys(browser, toy, tmp_path):
+    path = tmp_path / "corrections.txt"
+    labels = toy.get_pipe("treesent").labels
+    with served(toy, corrections=path) as server:
+        opened = Opened(browser, f"{server.url}/", READY)
+        opened(SET, TEXT)
+        opened.page.hover("#tree [data-node='3']")
+        opened.page.click(f"#correct button:text-is('{labels[0]}')")
+        opened.page.wait_for_selector("#tree .kept")
+        pressed = "() => [...document.querySelectorAll('#correct [aria-pressed=true]')].map((one) => one.textContent)"
+        assert opened(pressed) == [labels[0]]
+        opened("() => app.choose(app.tree.phrases.length - 1, true)")
+        opened.page.keyboard.press("5")
+        opened.page.wait_for_function("() => document.querySelectorAll('#tree .kept').length === 2")
+        (tree,) = read_trees(path)
+        assert {node: label for node, label in enumerate(tree.label.tolist()) if label >= 0} == {
+            3: 0,
+            tree.root: 4,
+        }
+        # It is there when one comes back, and can be taken back.
+        opened("async () => { await app.setSentence(1); await app.setSentence(0, 3); }")
+        assert opened(
+            "() => [...document.querySelectorAll('#tree .kept')].map((one) => +one.dataset.node)"
+        ) == [3, tree.root]
+        opened.page.click(f"#correct button:text-is('{labels[0]}')")
+        opened.page.wait_for_function("() => document.querySelectorAll('#tree .kept').length === 1")
+        opened("() => app.choose(app.tree.phrases.length - 1, true)")
+        opened.page.keyboard.press("Delete")
+        opened.page.wait_for_function("() => document.querySelectorAll('#tree .kept').length === 0")
+        assert path.read_text() == "" and opened.faults == []
+        opened.context.close()
+
+
+def test_without_a_file_nothing_can_be_corrected(page):
+    page(SET, TEXT)
+    assert page("() => document.querySelector('#correct')") is None
+    page.page.focus("#tree [tabindex='0']")
+    page.page.keyboard.press("5")
+    page.page.wait_for_timeout(100)
+    assert not [url for url in page.requests if "corrections" in url]

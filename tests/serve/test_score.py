@@ -103,7 +103,14 @@ def test_the_model_says_what_it_is(server, toy):
     assert model["limits"] == {"body_bytes": 4000, "texts": 8, "text_characters": 500, "seconds": 30.0}
 
 
-def test_the_description_s_examples_work(server):
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_description_s_examples_work(toy, tmp_path, kept):
+    with served(toy, corrections=tmp_path / "kept.txt" if kept else None) as server:
+        assert examples(server) == 5 + kept
+
+
+def examples(server):
+    """Try each example of the description; gives how many there are."""
     paths = server.client.get("/openapi.json").json()["paths"]
     tried = 0
     for path, methods in paths.items():
@@ -118,7 +125,7 @@ def test_the_description_s_examples_work(server):
                     tried += 1
             if method == "get":
                 assert server.client.get(path).status_code == 200
-    assert tried == 5
+    return tried
 
 
 def test_numbers_for_prometheus(toy):

@@ -1,5 +1,6 @@
 """``treesent serve``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,10 @@ def serve(
         typer.Option(help="A name that requests may be sent to, behind a proxy; may be repeated."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port and the weights.")] = 1,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(help="Keep labels that people correct on the page in this file of bracketed trees."),
+    ] = None,
     max_texts: Annotated[int, typer.Option(min=1, help="Texts of one request.")] = 256,
     max_length: Annotated[int, typer.Option(min=1, help="Characters of the longest text.")] = 20_000,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of the longest body, or line of a stream.")] = 2
@@ -64,6 +69,7 @@ def serve(
         workers=workers,
         token=token,
         hosts=tuple(allow_host or ()),
+        corrections=corrections,
         max_body=max_body,
         max_texts=max_texts,
         max_length=max_length,

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 TOGETHER = 256
 """Texts whose states are computed at once."""
+NEUTRAL = 0.75
+"""The weight of neutral aspects: some tables have many more of them than people's texts have."""
 
 
 @section
@@ -131,7 +133,7 @@ def prepare(
         structure = structure_of(
             batch, source_of(docs[0], predictor.trees, predictor.model.parsed), predictor.model
         )
-        parts = list(predictor.states(structure, batch.lookup, vectors=True))
+        parts = list(predictor.states(structure, batch, vectors=True))
         hidden = torch.cat([part.hidden for part in parts]).cpu().half()
         probs, vectors = (
             torch.cat([p.probs for p in parts]).cpu(),
@@ -220,7 +222,8 @@ def _loss(head: OpinionHead, texts: Sequence[Prepared]) -> Tensor:
         total = output.towards.new_zeros(len(spans), 3)
         total = total.index_add(0, span, output.towards.index_select(0, torch.from_numpy(place)))
         logits = total / torch.from_numpy(lengths)[:, None]
-        loss = loss + functional.cross_entropy(logits, torch.from_numpy(spans[:, 2]))
+        weight = logits.new_tensor([1, NEUTRAL, 1])
+        loss = loss + functional.cross_entropy(logits, torch.from_numpy(spans[:, 2]), weight)
     tagged = torch.from_numpy(np.repeat([text.complete for text in texts], sizes))
     if tagged.any():
         tags = torch.from_numpy(np.concatenate([text.tags for text in texts]))

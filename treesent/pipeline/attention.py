@@ -15,11 +15,11 @@ from treesent.nn.pooling import AttentionPool
 from treesent.pipeline.lookup import PRETRAINED, component_of
 from treesent.render.attention import AttentionMap
 from treesent.text.opening import load_pipeline
-from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 
 if TYPE_CHECKING:
     from treesent.pipeline.predict import Predictor
+    from treesent.pipeline.tree_sources import Batch
     from treesent.text.docs import Sentences, Tokens
     from treesent.vectors.table import Lookup
 
@@ -48,7 +48,7 @@ def attention_map(
     if isinstance(parser, Seq2SeqParser) and not pooling:
         embedding: Any = predictor.model.network.embedding
         return of_parser(parser, embedding, words, lookup)
-    return of_pooling(predictor, words, lookup, str(model))
+    return of_pooling(predictor, words, batch, str(model))
 
 
 def _of_folder(folder: Path, text: str, vectors: str | Path) -> AttentionMap:
@@ -118,12 +118,12 @@ def of_parser(
     return AttentionMap(words, rows, found.attention[0, : len(rows)])
 
 
-def of_pooling(predictor: "Predictor", words: list[str], lookup: "Lookup", name: str) -> AttentionMap:
+def of_pooling(predictor: "Predictor", words: list[str], batch: "Batch", name: str) -> AttentionMap:
     """Pool a sentence and keep the weights of its words.
 
     :param predictor: of a pipeline whose classifier pools by attention.
-    :param words: of the sentence.
-    :param lookup: their rows.
+    :param words: of the first sentence.
+    :param batch: the text as the predictor read it.
     :param name: the pipeline's, for messages.
     :returns: one row.
     :raises ModelError: the classifier does not pool by attention.
@@ -143,11 +143,12 @@ def of_pooling(predictor: "Predictor", words: list[str], lookup: "Lookup", name:
         # The sentence is the longest of the constituents; its rows are in the order of its words.
         seen.append(weights[sequence == length.argmax()].float().cpu().numpy())
 
-    batch = predictor.to_device(Forest.build(Structure.right_branching([len(words)]), lookup.rows), lookup)
+    chain = Structure.right_branching([len(words)])
+    forest = predictor.to_device(chain, batch, words=np.arange(len(words)))
     hook = pool.register_forward_pre_hook(keep)
     try:
         with torch.inference_mode():
-            network.eval()(batch)
+            network.eval()(forest)
     finally:
         hook.remove()
     return AttentionMap(words, ["sentence"], seen[0][None])

@@ -27,6 +27,7 @@ from treesent.metrics.aggregation import check_aggregate
 from treesent.models.classifier import folder as pipeline_io
 from treesent.models.classifier.folder import SentimentModel
 from treesent.models.classifier.networks import build_network
+from treesent.models.classifier.transformer_source import transformer_for
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline import gold
 from treesent.pipeline import record as store
@@ -35,6 +36,7 @@ from treesent.pipeline.architectures import attach, network_model
 from treesent.pipeline.extensions import register_extensions
 from treesent.pipeline.lookup import FACTORY, PRETRAINED
 from treesent.pipeline.predict import Prediction, Predictor
+from treesent.pipeline.reasons import explain
 from treesent.pipeline.spans import write_spans
 from treesent.pipeline.tree_sources import check_trees
 from treesent.text.runs import keep_long_runs
@@ -168,6 +170,20 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         """
         return self.predictor.predict(list(docs))
 
+    def explain(self, docs: Iterable[Doc]) -> list[Doc]:
+        """Find out what each word adds to its sentence's sentiment, for ``doc._.sentiment_reasons``.
+
+        A sentence of n words is scored n times more, see :mod:`treesent.pipeline.reasons`.
+
+        :param docs: Docs; those that have not been scored are scored first.
+        :returns: the Docs.
+        """
+        docs = list(docs)
+        fresh = [doc for doc in docs if not store.read(doc)]
+        self.set_annotations(fresh, self.predict(fresh))
+        explain(self.predictor, docs)
+        return docs
+
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Prediction]) -> None:
         """Write predictions on their Docs.
 
@@ -193,6 +209,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         labels: Sequence[str] | None = None,
         polarity: Sequence[float] | None = None,
         vectors: str | Path | VectorTable | None = None,
+        transformer: str | None = None,
     ) -> None:
         """Make the network ready for training.
 
@@ -205,6 +222,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         :param polarity: the value of each class from -1 to 1; evenly spaced by default.
         :param vectors: a table, the folder of one, or a pipeline whose vectors to use; by default those of
             the pipeline's vocab.
+        :param transformer: for a network with ``encoder = "transformer"``: a folder, or ``hf:`` and a name on the
+            Hugging Face hub.
         :raises ModelError: where classes or vectors are missing or disagree with the pretrained ones.
         """
         validate_get_examples(get_examples, "TreeSentiment.initialize")
@@ -219,8 +238,10 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         values = pipeline_io.default_polarity(len(names)) if polarity is None else tuple(polarity)
         table = pipeline_io.find_table(vectors, self.vocab)
         embedding = VectorEmbedding(table.matrix, table.scale)
-        network = build_network(self.model.attrs["block"], table.width, len(names), embedding)
-        self._take(SentimentModel(network, dict(self.model.attrs["block"]), table, names, values))
+        block = dict(self.model.attrs["block"])
+        under, pieces = transformer_for(block, transformer)
+        network = build_network(block, table.width, len(names), embedding, None, under)
+        self._take(SentimentModel(network, block, table, names, values, None, pieces))
 
     def get_loss(self, examples: Iterable[Example], scores: Float32) -> tuple[float, Float32]:
         """Mean cross-entropy over the labelled nodes, and its gradient.

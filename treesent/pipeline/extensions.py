@@ -9,6 +9,7 @@ import numpy as np
 from treesent.metrics.aggregation import check_aggregate, document_probs
 from treesent.pipeline import record as store
 from treesent.pipeline.opinions import doc_opinions
+from treesent.pipeline.reasons import doc_reasons
 from treesent.pipeline.sentiment import Sentiment, sentiment_of
 from treesent.pipeline.towards import towards
 from treesent.pipeline.treeview import TreeView
@@ -155,6 +156,7 @@ def _extensions() -> list[tuple[Any, str, dict[str, Any]]]:
         (Doc, "sentiment_in_context", {"method": doc_sentiment_in_context}),
         (Doc, "sentiment_towards", {"method": doc_sentiment_towards}),
         (Doc, "opinions", {"getter": doc_opinions}),
+        (Doc, "sentiment_reasons", {"getter": doc_reasons}),
         (Doc, "unknown_words", {"getter": doc_unknown}),
         (Span, "sentiment", {"getter": span_sentiment}),
         (Span, "sentiment_towards", {"getter": span_sentiment_towards}),

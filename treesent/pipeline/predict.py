@@ -14,6 +14,7 @@ from thinc.api import ArgsKwargs
 
 from treesent.models.classifier.opinion_head import opinions_of
 from treesent.nn.batch import ForestBatch
+from treesent.nn.pieces import MOST_PIECES
 from treesent.pipeline.record import Record
 from treesent.pipeline.tree_sources import CHAIN_WARNING, Batch, Source, Trees, source_of, structure_of
 from treesent.text.docs import Sentences
@@ -21,13 +22,13 @@ from treesent.text.reading import DocReader
 from treesent.text.rows import RowFinder
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
-from treesent.types import Bool, Float32
-from treesent.vectors.table import Lookup
+from treesent.types import Bool, Float32, Int64
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
     from treesent.models.classifier.folder import SentimentModel
+    from treesent.models.classifier.node_states import NodeStates
     from treesent.pipeline.architectures import NetworkShim
 
 # About 256 sentences: larger batches spend their time on page faults.
@@ -68,17 +69,24 @@ class States:
     :param words: where their words lie among all.
     :param nodes: where their nodes lie among all.
     :param structure: the trees.
-    :param hidden: the nodes' hidden states. *Shape:* ``(n_nodes, hidden)``.
-    :param probs: their classes. *Shape:* ``(n_nodes, n_classes)``.
+    :param probs: the nodes' classes. *Shape:* ``(n_nodes, n_classes)``.
+    :param output: what the network gave, in the order of the forest.
+    :param order: where each node lies there. *Shape:* ``(n_nodes,)``.
     :param vectors: the words' vectors, where they were asked for. *Shape:* ``(n_words, width)``.
     """
 
     words: slice
     nodes: slice
     structure: Structure
-    hidden: torch.Tensor
     probs: torch.Tensor
+    output: "NodeStates"
+    order: torch.Tensor
     vectors: torch.Tensor | None
+
+    @property
+    def hidden(self) -> torch.Tensor:
+        """The nodes' hidden states. *Shape:* ``(n_nodes, hidden)``."""
+        return self.output.hidden.index_select(0, self.order).float()
 
 
 class Predictor:
@@ -96,6 +104,8 @@ class Predictor:
         self.opinions = opinions
         self.rows = RowFinder(model.table)
         self._reader = DocReader()
+        transformer = getattr(model.network, "transformer", None)
+        self._longest = MOST_PIECES if transformer is None else transformer.longest
         values = (np.nan,) * model.n_classes if model.polarity is None else model.polarity
         self._polarity = np.array(values, np.float32)
         self._warned = False
@@ -105,7 +115,9 @@ class Predictor:
         """Docs as arrays."""
         tokens, starts = self._reader(docs)
         sentences = Sentences.of(tokens, starts)
-        return Batch(docs, tokens, starts, sentences, self.rows.find(tokens, sentences.token))
+        reader = self.model.pieces
+        pieces = None if reader is None else reader(sentences.words(tokens))
+        return Batch(docs, tokens, starts, sentences, self.rows.find(tokens, sentences.token), pieces)
 
     def predict(self, docs: Sequence["Doc"], trees: Trees | None = None) -> list[Prediction]:
         """Score Docs without changing them.
@@ -130,7 +142,7 @@ class Predictor:
     def score(self, batch: Batch, source: Source) -> list[Prediction]:
         """Score Docs whose trees come from one source."""
         structure = structure_of(batch, source, self.model)
-        return self._annotate(batch, structure, self.scores(structure, batch.lookup))
+        return self._annotate(batch, structure, self.scores(structure, batch))
 
     def _warn(self) -> None:
         with self._lock:
@@ -139,51 +151,66 @@ class Predictor:
             self._warned = True
         warnings.warn(CHAIN_WARNING, stacklevel=2)
 
-    def probabilities(self, structure: Structure, lookup: Lookup) -> Float32:
-        """The classes of every node, in post-order. *Shape:* ``(n_nodes, n_classes)``."""
-        return self.scores(structure, lookup, opinions=False).probs
+    def probabilities(self, structure: Structure, read: Batch, words: Int64 | None = None) -> Float32:
+        """Give the probabilities of the classes of every node, in post-order.
 
-    def scores(self, structure: Structure, lookup: Lookup, opinions: bool = True) -> Scores:
+        :param structure: the trees.
+        :param read: the Docs that they are trees of.
+        :param words: the words of the trees, counted over the Docs; None for all in order.
+            *Shape:* ``(n_words,)``.
+        :returns: *Shape:* ``(n_nodes, n_classes)``.
+        """
+        probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
+        for part in self.states(structure, read, words):
+            probs[part.nodes] = part.probs.cpu().numpy()
+        return probs
+
+    def scores(self, structure: Structure, read: Batch) -> Scores:
         """Run the network on trees, and its head for opinions.
 
         :param structure: the trees.
-        :param lookup: their words.
-        :param opinions: false to leave the head out.
+        :param read: the Docs that they are trees of.
         """
-        head = self.model.opinions if opinions and self.opinions else None
+        head = self.model.opinions if self.opinions else None
+        if head is None:
+            return Scores(self.probabilities(structure, read))
         probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
         towards = np.empty((structure.n_words, 3), np.float32)
         target = np.empty(structure.n_words, np.uint8)
-        for part in self.states(structure, lookup, vectors=head is not None and head.config.vectors > 0):
+        for part in self.states(structure, read, vectors=head.config.vectors > 0):
             probs[part.nodes] = part.probs.cpu().numpy()
-            if head is not None:
-                found = opinions_of(head, part.hidden, part.probs, part.vectors, part.structure)
-                towards[part.words], target[part.words] = found
-        return Scores(probs) if head is None else Scores(probs, towards, target)
+            found = opinions_of(head, part.hidden, part.probs, part.vectors, part.structure)
+            towards[part.words], target[part.words] = found
+        return Scores(probs, towards, target)
 
-    def states(self, structure: Structure, lookup: Lookup, vectors: bool = False) -> Iterator[States]:
+    def states(
+        self, structure: Structure, read: Batch, words: Int64 | None = None, vectors: bool = False
+    ) -> Iterator[States]:
         """Run the network on trees, some of them at a time.
 
         :param structure: the trees.
-        :param lookup: their words.
+        :param read: the Docs that they are trees of.
+        :param words: the words of the trees, counted over the Docs; None for all in order.
+            *Shape:* ``(n_words,)``.
         :param vectors: give the words' vectors too.
         """
-        words = np.concatenate([[0], np.cumsum(structure.lengths)])
+        first = np.concatenate([[0], np.cumsum(structure.lengths)])
         begin = 0
         while begin < structure.n_trees:
-            end = max(begin + 1, int(np.searchsorted(words, words[begin] + CHUNK, "right")) - 1)
-            own, part = slice(*words[[begin, end]]), structure.part(begin, end)
-            batch = self.to_device(Forest.build(part, lookup.rows[own]), lookup)
+            end = max(begin + 1, int(np.searchsorted(first, first[begin] + CHUNK, "right")) - 1)
+            own, part = slice(*first[[begin, end]]), structure.part(begin, end)
+            here = np.arange(own.start, own.stop) if words is None else words[own]
+            batch = self.to_device(part, read, words=here)
             states = self.shim.predict(ArgsKwargs((batch,), {}))
-            with torch.inference_mode():
-                yield States(
-                    own,
-                    slice(*structure.offsets[[begin, end]]),
-                    part,
-                    states.hidden.index_select(0, batch.order).float(),
-                    torch.softmax(states.logits.float(), dim=1).index_select(0, batch.order),
-                    self._vectors(batch) if vectors else None,
-                )
+            yield States(
+                own,
+                slice(*structure.offsets[[begin, end]]),
+                part,
+                torch.softmax(states.logits.float(), dim=1).index_select(0, batch.order),
+                states,
+                batch.order,
+                self._vectors(batch) if vectors else None,
+            )
             begin = end
 
     def _vectors(self, batch: ForestBatch) -> torch.Tensor:
@@ -191,10 +218,26 @@ class Predictor:
         found: torch.Tensor = embedding(batch.distinct, batch.extra)
         return found.float().index_select(0, batch.inverse)
 
-    def to_device(self, forest: Forest, lookup: Lookup) -> ForestBatch:
-        """What the network takes, where the network is."""
+    def to_device(
+        self, structure: Structure, read: Batch, label: Int64 | None = None, words: Int64 | None = None
+    ) -> ForestBatch:
+        """Give what the network takes, where the network is.
+
+        :param structure: the trees.
+        :param read: the Docs that they are trees of.
+        :param label: class of each node, -1 for none. *Shape:* ``(n_nodes,)``.
+        :param words: the words of the trees, if they are not all. *Shape:* ``(n_words,)``.
+        """
+        lookup, pieces = read.lookup, read.pieces
+        rows = lookup.rows if words is None else lookup.rows[words]
+        if pieces is not None and words is not None:
+            pieces = pieces.take(words)
         return ForestBatch.from_forest(
-            forest, self.shim.device, extra=lookup.extra if len(lookup.extra) else None
+            Forest.build(structure, rows, label),
+            self.shim.device,
+            extra=lookup.extra if len(lookup.extra) else None,
+            pieces=pieces,
+            longest=self._longest,
         )
 
     def _annotate(self, batch: Batch, structure: Structure, scores: Scores) -> list[Prediction]:

@@ -18,6 +18,7 @@ from treesent.serve.reading import (
     LINES,
     choice,
     media_type,
+    read_correction,
     read_fields,
     read_score,
     read_tree,
@@ -55,6 +56,12 @@ def make_app(service: Service, hosts: frozenset[str]) -> ASGIApp:
         picture = await service.unless_gone(request, service.tree(asked))
         return Response(picture, media_type="image/svg+xml", headers={"Content-Security-Policy": SVG_POLICY})
 
+    async def correct(request: Request) -> Response:
+        fields = await read_fields(request, service.options, ("text", "sentence", "labels"))
+        asked = read_correction(fields, service.options, service.columns.classes)
+        _count(request, [asked.text])
+        return _json(await service.unless_gone(request, service.correct(asked)))
+
     async def model(request: Request) -> Response:
         return _json(service.model())
 
@@ -73,6 +80,7 @@ def make_app(service: Service, hosts: frozenset[str]) -> ASGIApp:
     routes = [
         Route("/v1/score", score, methods=["POST"]),
         Route("/v1/tree.svg", tree, methods=["POST"]),
+        Route("/v1/corrections", correct, methods=["POST"]),
         Route("/v1/model", model),
         Route("/healthz", healthy),
         Route("/readyz", ready),

@@ -19,6 +19,7 @@ _PLAIN = {
     "treesent_batches_total": "Batches of texts that went through the network.",
     "treesent_scoring_seconds_total": "Seconds spent scoring.",
     "treesent_characters_total": "Characters of the texts of answered requests.",
+    "treesent_corrections_total": "Labels corrected.",
     "treesent_worker_starts_total": "Workers started; more than there are workers where some died.",
     "treesent_requests_at_work": "Requests being served.",
     "treesent_waiting_characters": "Characters of texts admitted and not scored yet.",

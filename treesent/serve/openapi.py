@@ -79,12 +79,46 @@ def describe(service: Service) -> dict[str, Any]:
             **_refusals(400, 401, 403, 408, 413, 415, 421, 422, 429, 503),
         },
     }
+    correction = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["text"],
+        "properties": {
+            "text": one,
+            "sentence": {"type": "integer", "minimum": 0, "default": 0},
+            "labels": {
+                "type": "object",
+                "description": "A class by the number of a phrase; null takes it back. Without, nothing is changed.",
+                "additionalProperties": {"enum": [*service.columns.classes, None]},
+            },
+        },
+    }
+    corrected = {"type": "object", "properties": {"labels": {"type": "object"}}}
+    post_corrections = {
+        "summary": "Correct labels of a sentence, and see which are kept of it.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {
+                    "schema": correction,
+                    "examples": {
+                        "a word": {"value": {"text": _TEXT, "labels": {"3": service.columns.classes[0]}}}
+                    },
+                }
+            },
+        },
+        "responses": {
+            "200": _content({JSON: {"schema": corrected}}),
+            **_refusals(400, 401, 403, 404, 408, 413, 415, 421, 422, 429, 503),
+        },
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "treesent", "version": __version__, "description": "Sentiment of every phrase."},
         "paths": {
             "/v1/score": {"post": post_score},
             "/v1/tree.svg": {"post": post_tree},
+            **({"/v1/corrections": {"post": post_corrections}} if service.corrections is not None else {}),
             "/v1/model": {"get": _get("The model: card, classes, versions, limits.", JSON)},
             "/healthz": {"get": _get("Whether the server runs.", "text/plain")},
             "/readyz": {"get": {**_get("Whether it takes requests; 503 while it drains.", "text/plain")}},
@@ -118,6 +152,7 @@ _WHY = {
     400: "The body is not JSON.",
     401: "The token is missing or wrong.",
     403: "A page of another origin asks.",
+    404: "The server keeps no corrections.",
     408: "The body is late.",
     413: "The body, or the number of texts, is too large.",
     415: "The body is of another type.",

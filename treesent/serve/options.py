@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from pathlib import Path
 
 from treesent.errors import TreesentError
 
@@ -20,6 +21,8 @@ class ServeOptions:
     """What clients must send as ``Authorization: Bearer TOKEN``; needed for any address but this machine's own."""
     hosts: tuple[str, ...] = ()
     """Names beside the bound address that requests may be sent to, such as ``scores.example.org``."""
+    corrections: Path | None = None
+    """The file that keeps the labels that people correct; None to keep none."""
     max_body: int = 2**20
     """Bytes of the longest body, and of the longest line of a stream."""
     max_texts: int = 256

@@ -11,7 +11,7 @@ from treesent.render.pages import asset, fill, script_of, style_of
 from treesent.render.svg import colour_of
 
 PACKAGE = "treesent.serve"
-SCRIPTS = ("ask.js", "scores.js", "tree.js", "link.js", "app.js")
+SCRIPTS = ("ask.js", "scores.js", "tree.js", "link.js", "correct.js", "app.js")
 """In the order they are read; a later one uses the earlier ones."""
 
 

@@ -39,6 +39,15 @@ class TreeRequest:
     orientation: Orientation
 
 
+@dataclass(frozen=True, slots=True)
+class CorrectionRequest:
+    """Labels of nodes of a sentence; None takes a label back."""
+
+    text: str
+    sentence: int
+    labels: Mapping[int, int | None]
+
+
 def media_type(request: Request, *known: str) -> str:
     """What a body is said to be.
 
@@ -164,15 +173,40 @@ def read_tree(fields: Mapping[str, Any], options: ServeOptions) -> TreeRequest:
     :param fields: ``text``, and perhaps ``sentence`` and ``orientation``.
     :raises Refusal: 422, a field makes no sense.
     """
-    if "text" not in fields:
-        raise Refusal(422, "missing; send the text whose tree is to be drawn", "text")
     orientation = choice(fields, "orientation", "auto", get_args(Orientation))
+    return TreeRequest(*_sentence(fields, options), orientation)
+
+
+def read_correction(
+    fields: Mapping[str, Any], options: ServeOptions, classes: Sequence[str]
+) -> CorrectionRequest:
+    """Check which labels are to be kept.
+
+    :param fields: ``text``, and perhaps ``sentence`` and ``labels``: the name of a class, or null, by node.
+    :param classes: the names there are.
+    :raises Refusal: 422, a field makes no sense.
+    """
+    labels = fields.get("labels", {})
+    if not isinstance(labels, dict):
+        raise Refusal(422, f"an object was expected, found {type(labels).__name__}", "labels")
+    found: dict[int, int | None] = {}
+    for node in labels:
+        if not (node.isascii() and node.isdigit() and len(node) < 8):
+            raise Refusal(422, f"{node[:40]!r} is not the number of a phrase, counted from 0", "labels")
+        known = choice(labels, node, None, (*classes, None))
+        found[int(node)] = None if known is None else classes.index(known)
+    return CorrectionRequest(*_sentence(fields, options), found)
+
+
+def _sentence(fields: Mapping[str, Any], options: ServeOptions) -> tuple[str, int]:
+    if "text" not in fields:
+        raise Refusal(422, "missing; send a text", "text")
     sentence = fields.get("sentence", 0)
     if not isinstance(sentence, int) or isinstance(sentence, bool) or sentence < 0:
         raise Refusal(
             422, f"{str(sentence)[:40]!r} is not the number of a sentence, counted from 0", "sentence"
         )
-    return TreeRequest(checked(fields["text"], "text", options), sentence, orientation)
+    return checked(fields["text"], "text", options), sentence
 
 
 def checked(value: Any, place: str, options: ServeOptions) -> str:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from treesent.errors import TreesentError
+from treesent.scoring.results import class_names
 from treesent.serve import log
 from treesent.serve.app import make_app
+from treesent.serve.corrections import Corrections
 from treesent.serve.counters import Counters
 from treesent.serve.options import ServeOptions
 from treesent.serve.service import Service
@@ -44,6 +46,10 @@ def serve(
     with bound(options) as listener:
         nlp = open_pipeline()
         nlp(WARM_UP)
+        if options.corrections is not None:
+            Corrections(
+                options.corrections, len(class_names(nlp))
+            )  # a bad file is told before anything is forked
         counters = Counters(options.workers)
         address = listener.getsockname()
         host = f"[{address[0]}]" if ":" in address[0] else address[0]

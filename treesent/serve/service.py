@@ -2,21 +2,25 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import Request
 
-from treesent.pipeline.treeview import trees_of
+from treesent.errors import TreesentError
+from treesent.pipeline.treeview import TreeView, trees_of
 from treesent.render import to_svg
 from treesent.scoring.rendering import to_json
 from treesent.scoring.results import Columns, class_names
+from treesent.serve import log
 from treesent.serve.batching import Batcher, Make, weight
+from treesent.serve.corrections import Corrections
 from treesent.serve.counters import Counters
 from treesent.serve.options import ServeOptions
-from treesent.serve.reading import ScoreRequest, TreeRequest
+from treesent.serve.reading import CorrectionRequest, ScoreRequest, TreeRequest
 from treesent.serve.refusal import Refusal
+from treesent.trees.tree import Tree
 from treesent.version import __version__
 
 if TYPE_CHECKING:
@@ -41,6 +45,11 @@ class Service:
         self.nlp, self.options = nlp, replace(options, max_length=min(options.max_length, nlp.max_length))
         self.columns = Columns(class_names(nlp))
         self.counters = counters or Counters(1)
+        self.corrections = (
+            None
+            if options.corrections is None
+            else Corrections(options.corrections, len(self.columns.classes))
+        )
         self.draining = False
         self.batcher = Batcher(
             nlp,
@@ -75,21 +84,49 @@ class Service:
         :param asked: the sentence.
         :raises Refusal: 422, the text has no such sentence.
         """
-
-        def draw(text: str, doc: "Doc | None") -> tuple[int, str | None]:
-            trees = [] if doc is None else trees_of(doc)
-            here = asked.sentence < len(trees)
-            return len(trees), to_svg(trees[asked.sentence], asked.orientation) if here else None
-
-        with self.batcher.admitted(weight([asked.text])):
-            async for ((count, picture),) in self.in_order([[asked.text]], draw):
-                if picture is not None:
-                    return str(picture)
-                if not count:
-                    raise Refusal(422, "has no words; send a sentence", "text")
-        raise Refusal(
-            422, f"{asked.sentence} is not there: the text has {count} sentences, from 0", "sentence"
+        return str(
+            await self._of_sentence(asked.text, asked.sentence, lambda t: to_svg(t, asked.orientation))
         )
+
+    async def correct(self, asked: CorrectionRequest) -> dict[str, Any]:
+        """Keep labels of a sentence, and tell which are kept of it.
+
+        :param asked: the sentence and the labels.
+        :raises Refusal: 404, the server keeps none; 422, there is no such sentence, or no such phrase in it.
+        """
+        file = self.corrections
+        if file is None:
+            raise Refusal(404, "no corrections are kept; start the server with --corrections FILE")
+        tree: Tree = await self._of_sentence(asked.text, asked.sentence, lambda view: view.to_tree())
+        if asked.labels and max(asked.labels) >= tree.n_nodes:
+            raise Refusal(
+                422, f"{max(asked.labels)} is not there: the sentence has {tree.n_nodes} phrases", "labels"
+            )
+        try:
+            # It waits for the disk, which no other request should.
+            kept = await asyncio.to_thread(file.correct, tree, asked.labels)
+        except TreesentError as error:
+            log.event("correction not kept", message=str(error))
+            raise Refusal(
+                503, "the server could not keep it; its log says why", headers={"Retry-After": "5"}
+            ) from error
+        self.counters.add("treesent_corrections_total", len(asked.labels))
+        return {"labels": {str(node): self.columns.classes[label] for node, label in sorted(kept.items())}}
+
+    async def _of_sentence(self, text: str, sentence: int, make: Callable[[TreeView], Any]) -> Any:
+        """What is made of the tree of a sentence, in the scoring thread."""
+
+        def of_text(text: str, doc: "Doc | None") -> tuple[int, Any]:
+            trees = [] if doc is None else trees_of(doc)
+            return len(trees), make(trees[sentence]) if sentence < len(trees) else None
+
+        with self.batcher.admitted(weight([text])):
+            ((count, made),) = [one async for found in self.in_order([[text]], of_text) for one in found]
+        if not count:
+            raise Refusal(422, "has no words; send a sentence", "text")
+        if made is None:
+            raise Refusal(422, f"{sentence} is not there: the text has {count} sentences, from 0", "sentence")
+        return made
 
     async def in_order(self, chunks: Iterable[Sequence[str]], make: Make) -> AsyncIterator[list[Any]]:
         """What becomes of batches of texts, a few of them in the queue at once.
@@ -143,6 +180,7 @@ class Service:
             "labels": list(self.columns.classes),
             "columns": self.columns.names,
             "treesent": __version__,
+            "corrections": self.corrections is not None,
             "limits": {
                 "body_bytes": limits.max_body,
                 "texts": limits.max_texts,

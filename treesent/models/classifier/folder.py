@@ -1,8 +1,9 @@
 """The folder of a trained component: write it, check it and read it.
 
 It holds ``config.json`` (the network's settings, the classes, a checksum of every other file and of itself),
-``weights.safetensors``, ``vectors/`` and, where there are a parser and a head for opinions,
-``parser.safetensors`` and ``opinions.safetensors``. Nothing in it is ever unpickled.
+``weights.safetensors``, ``vectors/`` and, where there are such, the parser, ``parser.safetensors``, the head for
+opinions, ``opinions.safetensors``, and the transformer's settings and tokenizer
+(:mod:`treesent.models.classifier.transformer_files`). Nothing in it is ever unpickled.
 """
 
 import hashlib
@@ -27,11 +28,20 @@ if TYPE_CHECKING:
 
     from treesent.models.classifier.opinion_head import OpinionHead
     from treesent.models.parser.kinds import Parser
+    from treesent.text.pieces import PieceReader
 
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
 OPINIONS = "opinions.safetensors"
-NAMES = (CONFIG, WEIGHTS, PARSER, OPINIONS, f"{VECTORS}/{FILE}")
+NAMES = (
+    CONFIG,
+    WEIGHTS,
+    PARSER,
+    OPINIONS,
+    f"{VECTORS}/{FILE}",
+    "transformer/config.json",
+    "transformer/tokenizer.json",
+)
 """All files that a model's folder can hold. A name inside a file becomes a path only if it is one of these."""
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 TWO = ("negative", "positive")
@@ -47,6 +57,7 @@ class SentimentModel:
     :param labels: the classes, the most negative first.
     :param polarity: the value of each class, from -1 to 1; None if they have none.
     :param parser: makes trees for sentences, where there is one.
+    :param pieces: cuts words for the network's transformer, where there is one.
     :param opinions: finds what is talked about and the sentiment towards it, where there is such a head.
     """
 
@@ -56,6 +67,7 @@ class SentimentModel:
     labels: tuple[str, ...]
     polarity: tuple[float, ...] | None
     parser: "Parser | None" = None
+    pieces: "PieceReader | None" = None
     opinions: "OpinionHead | None" = None
 
     @property
@@ -85,6 +97,7 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
 
     :param folder: made where it does not exist.
     """
+    from treesent.models.classifier.transformer_files import write_transformer
     from treesent.models.classifier.weights import weights_to_bytes
 
     folder = Path(folder)
@@ -101,6 +114,8 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
             part.save(folder / name)
     _current_table(model).save(folder / VECTORS)
     files = [WEIGHTS, *(name for name, part in optional.items() if part is not None), f"{VECTORS}/{FILE}"]
+    if model.pieces is not None:
+        files += write_transformer(folder, model.network, model.pieces)
     config = {
         "format": FORMAT,
         "treesent": __version__,
@@ -130,10 +145,12 @@ def load_model(folder: str | Path) -> SentimentModel:
     """
     from treesent.models.classifier.networks import build_network
     from treesent.models.classifier.opinion_head import OpinionHead
+    from treesent.models.classifier.transformer_files import read_transformer
     from treesent.models.classifier.weights import EMBEDDING
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
     from treesent.nn.recurrent_layer import current_names
+    from treesent.nn.transformer import Transformer
     from treesent.nn.weights import build, read_weights
 
     folder = Path(folder)
@@ -144,12 +161,17 @@ def load_model(folder: str | Path) -> SentimentModel:
         table = VectorTable.load(folder / VECTORS)
         embedding = VectorEmbedding(table.matrix, table.scale)
         _, weights = read_weights(folder / WEIGHTS)
+        settings, pieces = read_transformer(folder, config["files"])
+
+        def make() -> Any:
+            transformer = None
+            if pieces is not None:
+                transformer = Transformer.of_config(settings, config["model"].get("word_pieces", "first"))
+            n_classes = len(config["labels"])
+            return build_network(config["model"], table.width, n_classes, embedding, None, transformer)
+
         network = build(
-            lambda: build_network(config["model"], table.width, len(config["labels"]), embedding),
-            current_names(weights),
-            folder / WEIGHTS,
-            config["model"],
-            without=EMBEDDING,
+            make, current_names(weights), folder / WEIGHTS, {**settings, **config["model"]}, without=EMBEDDING
         )
         parser = load_parser(folder / PARSER) if PARSER in config["files"] else None
         if parser is not None and parser.width != table.width:
@@ -166,6 +188,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         tuple(config["labels"]),
         None if config["polarity"] is None else tuple(config["polarity"]),
         parser,
+        pieces,
         opinions,
     )
 

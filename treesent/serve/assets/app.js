@@ -12,11 +12,13 @@ class App {
   constructor() {
     Object.assign(this, { text: "", row: null, sentence: 0, node: -1, labels: [], direction: "", theme: "light" });
     this.tree = new Tree($("#tree"), (node, focus) => this.choose(node, focus));
+    this.corrections = new Corrections((...question) => this.#answer(...question));
     this.asked = new AbortController();
     this.drawn = Promise.resolve();
     $("#text").addEventListener("input", () => this.type($("#text").value));
     $("#theme").addEventListener("click", () => this.setTheme(this.theme === "dark" ? "light" : "dark"));
     $("#ask-help").addEventListener("click", () => $("#help").showModal());
+    $("#tree").addEventListener("keydown", (event) => this.#correctByKey(event));
     $("#tools").addEventListener("click", (event) => this.#do(event.target.dataset.do));
     $("#examples").append(
       ...EXAMPLES.map((text) =>
@@ -33,6 +35,7 @@ class App {
     const model = await this.#answer("v1/model").then((answer) => answer?.json());
     if (!model) return;
     this.labels = model.labels;
+    this.corrections.wanted = model.corrections;
     $("#about").textContent = `${model.model.lang}_${model.model.name} ${model.model.version ?? ""}`;
     if (view.text) await this.setText(view.text, view.sentence, view.node);
     addEventListener("hashchange", () => {
@@ -95,11 +98,14 @@ class App {
     $("#tree").classList.add("stale");
     const answer = await this.#answer("v1/tree.svg", { text: this.text, sentence, orientation }, signal);
     const picture = await answer?.text().catch(() => null);
+    this.corrections.labels = {};
+    await this.corrections.of(this.text, sentence, {}, signal);
     if (signal.aborted || !picture || sentence !== this.sentence) return;
     $("#tree").classList.remove("stale");
     const phrases = countWords(this.row.sentences[sentence].phrases);
     const beside = orientation === "right" || (orientation === "auto" && phrases.at(-1).end_word > 16);
     const had = this.tree.show(picture, phrases, (phrase) => `${this.words(phrase)}: ${phrase.label}`, beside);
+    this.corrections.mark(this.tree.marks);
     this.choose(node >= 0 && node < phrases.length ? node : phrases.length - 1, focus || had);
   }
 
@@ -129,10 +135,32 @@ class App {
     this.tree.select(node, focus);
     $("#details").replaceChildren(
       el("h2", { textContent: phrase.left === null ? "Word" : node === this.tree.phrases.length - 1 ? "Sentence" : "Phrase" }),
-      el("div", {}, el("p", { className: "phrase", textContent: this.words(phrase) }), scoreLine(phrase)),
+      el(
+        "div",
+        {},
+        el("p", { className: "phrase", textContent: this.words(phrase) }),
+        scoreLine(phrase),
+        this.corrections.wanted ? this.corrections.controls(node, this.labels, (label) => this.correct(node, label)) : null,
+      ),
       bars(this.labels, phrase.probs, phrase.label),
     );
     this.#remember();
+  }
+
+  /** Say what a phrase is; null takes that back. */
+  async correct(node, label) {
+    const { text, sentence } = this;
+    const kept = await this.corrections.of(text, sentence, { [node]: label }, this.asked.signal);
+    if (text !== this.text || sentence !== this.sentence || !kept) return;
+    toast(label === null ? "Taken back" : `Kept: ${label}`);
+    this.corrections.mark(this.tree.marks);
+    if (node === this.node) this.choose(node);
+  }
+
+  #correctByKey({ key, altKey, ctrlKey, metaKey }) {
+    if (!this.corrections.wanted || altKey || ctrlKey || metaKey) return;
+    if (key === "Delete" || key === "Backspace") this.correct(this.node, null);
+    else if (/^[1-9]$/.test(key) && this.labels[key - 1]) this.correct(this.node, this.labels[key - 1]);
   }
 
   /** Note the view in the address, a moment later: browsers allow few changes of it. */
