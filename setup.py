@@ -28,6 +28,8 @@ EXTRAS = {
         "httptools>=0.6.3",
         "uvloop>=0.21; sys_platform != 'win32'",
     ],
+    "ray": ["ray[data]>=2.40"],
+    "spark": ["pyspark>=4"],
     "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8"],
     "test": [
         "pytest>=8",
