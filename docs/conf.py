@@ -16,6 +16,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
 ]
 html_theme = "furo"
 html_title = f"treesent {release}"
@@ -23,7 +24,7 @@ html_static_path: list[str] = []
 exclude_patterns = ["reference/commands.md"]
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 
 autosummary_generate = True
 autodoc_typehints = "signature"

@@ -118,7 +118,7 @@ def _stages(nlp: Any, texts: list[str], repeats: int) -> dict[str, float]:
     from treesent.nn.embedding import VectorEmbedding
     from treesent.pipeline import component as pipe
     from treesent.pipeline import predict
-    from treesent.text.docs import RowFinder
+    from treesent.text.rows import RowFinder
     from treesent.text.sentences import SentenceSplitter
 
     places: list[tuple[Any, str, str]] = [

@@ -11,12 +11,16 @@ import torch
 
 from tests import toy_pipeline
 from tests.fuzz.kinds import Files, Kind, contents
-from treesent.models.classifier.folder import load_model, save_model
+from tests.tiny_transformer import tiny_transformer
+from treesent.models.classifier.folder import FIVE, SentimentModel, default_polarity, load_model, save_model
+from treesent.models.classifier.networks import build_network
+from treesent.models.classifier.transformer_source import transformer_for
 from treesent.models.language.config import LanguageModelConfig
 from treesent.models.language.inference import load_language_model, sample
 from treesent.models.language.model import LanguageModel
 from treesent.models.parser.kinds import load_parser
 from treesent.models.parser.seq2seq import Seq2SeqParser, Seq2SeqParserConfig
+from treesent.nn.embedding import VectorEmbedding
 from treesent.text.vocabulary import Vocabulary
 
 WIDTH = 16
@@ -36,7 +40,9 @@ def _networks() -> tuple[Seq2SeqParser, LanguageModel, LanguageModel]:
 
 def seal(files: Files, rng: Random) -> Files:
     """Write the checksums that the damaged files of a classifier's folder now have."""
-    name = next((name for name in files if name.endswith("config.json")), None)
+    name = next(
+        (name for name in ("m/config.json", *files) if name in files and name.endswith("config.json")), ""
+    )
     try:
         config = json.loads(files[name])
         config.pop("sha256", None)
@@ -55,6 +61,15 @@ def _classifiers(folder: Path) -> list[Files]:
         save_model(folder / str(i), toy_pipeline.toy_model(parser=parser))
         seeds.append({f"m/{name}": data for name, data in contents(folder / str(i)).items()})
     return seeds
+
+
+def _transformers(folder: Path) -> list[Files]:
+    model, table = tiny_transformer(folder / "t"), toy_pipeline.toy_table()
+    block = {**toy_pipeline.BLOCK, "encoder": "transformer"}
+    transformer, reader = transformer_for(block, str(model))
+    network = build_network(block, table.width, 5, VectorEmbedding(table.matrix), None, transformer)
+    save_model(folder / "m", SentimentModel(network, block, table, FIVE, default_polarity(5), pieces=reader))
+    return [{f"m/{name}": data for name, data in contents(folder / "m").items()}]
 
 
 def _parsers(folder: Path) -> list[Files]:
@@ -83,6 +98,7 @@ def _language(folder: Path, files: Files) -> None:
 KINDS = [
     Kind("model", _classifiers, lambda folder, _: load_model(folder / "m")),
     Kind("model sealed", _classifiers, lambda folder, _: load_model(folder / "m"), 1.5, mend=seal),
+    Kind("transformer", _transformers, lambda folder, _: load_model(folder / "m"), mend=seal),
     Kind("parser", _parsers, _parse),
     Kind("language model", _languages, _language),
 ]

@@ -1,5 +1,7 @@
 """Logs of gradients, and the pictures drawn from them."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from tests.training.test_loop import FAST, setting
 from treesent.cli import app
 from treesent.errors import DataError
 from treesent.render.curves import draw_curves, read_log
+from treesent.render.runs import draw_runs
 from treesent.training.gradients import layer_norms, layers
 from treesent.training.loop import fit
 
@@ -62,18 +65,18 @@ class Recurrent(nn.Module):
     def forward(self, batch, generator=None):
         return self.model(batch, generator)
 
-    def step_gradient_norms(self):
+    def state_gradient_norms(self):
         assert self.record_steps
-        return torch.tensor([1e-9, 1e-3, 1.0])
+        return torch.tensor([1.0, 1e-3, 1e-9])
 
 
 def test_a_recurrent_network_tells_of_its_steps(tmp_path):
     model, data, _ = setting(FAST)
     fit(Recurrent(model), data, FAST, log=tmp_path / "log.jsonl", gradients=True)
     log = read_log(tmp_path / "log.jsonl")
-    assert log.steps[0]["step_gradients"] == [1e-9, 1e-3, 1.0]
+    assert log.steps[0]["state_gradients"] == [1.0, 1e-3, 1e-9]
     draw_curves(log, tmp_path / "curves.svg")
-    assert "Norm of the gradient over time steps" in (tmp_path / "curves.svg").read_text()
+    assert "words from the loss" in (tmp_path / "curves.svg").read_text()
 
 
 @pytest.mark.parametrize("name", ["curves.png", "pictures/curves.svg"])
@@ -120,8 +123,64 @@ def test_errors_are_told(log, tmp_path):
 
 
 def test_missing_points_leave_gaps():
-    from treesent.render.curves import _smooth
+    from treesent.render.log import smooth
 
     values = np.array([1.0, np.nan, 3.0])
-    assert _smooth(values)[[0, 2]].tolist() == [1.0, 3.0]
-    assert _smooth(np.arange(200.0))[-1] == 197.5
+    assert smooth(values)[[0, 2]].tolist() == [1.0, 3.0]
+    assert smooth(np.arange(200.0))[-1] == 197.5
+
+
+def written(path, gradients, dev=None):
+    """Write the log of a run of three steps, with the gradients of its states."""
+    steps = [
+        {
+            "step": step,
+            "loss": 1 / step,
+            "gradient_norm": 1.0,
+            "state_gradients": [2.0 * g for g in gradients],
+        }
+        for step in (1, 2, 3)
+    ]
+    dev = dev or {"perplexity": 9.5, "bits_per_character": 3.2, "n_symbols": 700}
+    epoch = {"step": 3, "epoch": 1, "mean_loss": 0.5, "best": True, "dev": dev}
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*steps, epoch]))
+    return path
+
+
+def test_several_runs_share_a_figure(tmp_path):
+    vanishing = written(tmp_path / "vanishing.jsonl", [1.0, 0.1, 0.01])
+    exploding = written(tmp_path / "exploding.jsonl", [1.0, 10.0])
+    assert read_log(vanishing).passed().tolist() == [pytest.approx([1, 0.1, 0.01])] * 3
+    result = run("curves", vanishing, exploding, "-o", tmp_path / "both.svg")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "both.svg").read_text()
+    for word in (
+        "vanishing",
+        "exploding",
+        "Loss",
+        "Dev: perplexity",
+        "words from the loss",
+        "before clipping",
+    ):
+        assert word in text
+    (tmp_path / "other").mkdir()
+    again = written(tmp_path / "other" / "exploding.jsonl", [1.0])
+    assert run("curves", exploding, again, "-o", tmp_path / "two.svg").exit_code == 0
+    assert "other/exploding.jsonl" in (tmp_path / "two.svg").read_text()
+
+
+def test_a_language_model_has_perplexities_and_no_percents(tmp_path):
+    log = written(tmp_path / "lm.jsonl", [0.0])
+    draw_curves(read_log(log), tmp_path / "lm.svg")
+    text = (tmp_path / "lm.svg").read_text()
+    assert "Dev, less is better" in text
+    assert "bits_per_character" in text
+    assert "percent" not in text
+    assert "n_symbols" not in text
+    assert "words from the loss" not in text  # no gradient at the loss, nothing to compare with
+
+
+def test_a_gradient_that_has_vanished_altogether_is_drawn(tmp_path):
+    written(tmp_path / "log.jsonl", [1.0, 0.0, 0.0], {"perplexity": 1.0})
+    draw_curves(read_log(tmp_path / "log.jsonl"), tmp_path / "zero.png")
+    draw_runs({"a": read_log(tmp_path / "log.jsonl")}, tmp_path / "zero.svg")

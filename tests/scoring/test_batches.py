@@ -115,7 +115,7 @@ def test_torch_keeps_its_threads(folder):
     ("batch", "message"),
     [
         ({"texts": ["a"]}, "the dataset: no column 'text'; did you mean 'texts'"),
-        ({"text": ["a"], "label": [1]}, r"has 'label' already.*batch_scorer\(prefix='sentiment_'\)"),
+        ({"text": ["a"], "label": [1]}, "has 'label' already.*with prefix='sentiment_'"),
         ({"text": ["a", 7]}, "'text', element 1 of a batch, is 7, a int; a text was expected"),
     ],
 )
@@ -129,3 +129,25 @@ def test_a_model_that_other_processes_cannot_open_is_refused():
         treesent.batch_scorer(toy_nlp())
     with pytest.raises(ModelError, match="en_treesent_xx"):
         treesent.batch_scorer("en_treesent_xx")
+
+
+def test_an_arrow_table_keeps_its_columns_and_gets_typed_ones(folder):
+    import pyarrow as pa
+
+    table = pa.table({"when": pa.array([1, 2], pa.timestamp("s")), "text": ["a good film", ""]})
+    scorer = treesent.batch_scorer(folder)
+    found = scorer.table(table)
+    assert found.select(["when", "text"]).equals(table)
+    expected = treesent.score(["a good film", ""], folder)
+    assert found["label"].equals(expected["label"])
+    assert found["polarity"].to_pylist()[0] == pytest.approx(expected["polarity"].to_pylist()[0], abs=2e-6)
+    assert scorer.table(table.slice(0, 0)).schema == found.schema
+    assert scorer.table(table.slice(1)).schema == found.schema
+
+
+def test_another_pipeline_under_the_same_name_is_refused(tmp_path):
+    toy_nlp(seed=1).to_disk(tmp_path / "toy")
+    scorer = treesent.batch_scorer(tmp_path / "toy")
+    toy_nlp(seed=2).to_disk(tmp_path / "toy")
+    with pytest.raises(ModelError, match="is not the pipeline that the scorer was made with"):
+        scorer({"text": ["a good film"]})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from treesent.data.batches import Corpus, epoch_batches, in_order, prefetch, ranges
+from treesent.data.batches import Corpus, epoch_batches, in_order, prefetch
 from treesent.data.vectors import working_vectors
 from treesent.errors import RecipeError, TreesentError
 from treesent.models.classifier.evaluation import evaluate_trees, predict
@@ -25,6 +25,7 @@ from treesent.training.optimizers import clip, rate_factor
 from treesent.training.rowwise import RowOptimizer
 from treesent.training.sections import OptimizerConfig, ScheduleConfig, TrainingConfig
 from treesent.training.seeds import stream
+from treesent.trees.arrays import ranges
 from treesent.trees.brackets import parse_tree
 from treesent.vectors.table import VectorTable
 
@@ -238,7 +239,7 @@ def test_nodes_without_a_label_teach_nothing():
         model, data, _ = setting(config, train)
         run = trainer.Trainer(model, data, config, {})
         batch = next(run.rest_of_epoch())
-        batch = batch.batch.forest
+        batch = batch.batches[0].forest
         model.eval()
         logits = model(batch).logits
         logits.retain_grad()
@@ -256,9 +257,10 @@ def test_a_root_weight_changes_the_share_of_the_roots():
         model, data, _ = setting(config, dropout=0)
         run = trainer.Trainer(model, data, config, {})
         batch = next(run.rest_of_epoch())
-        logits = model(batch.batch.forest).logits
+        logits = model(batch.batches[0].forest).logits
         roots = torch.nn.functional.cross_entropy(
-            logits[batch.batch.forest.roots], batch.batch.forest.label[batch.batch.forest.roots]
+            logits[batch.batches[0].forest.roots],
+            batch.batches[0].forest.label[batch.batches[0].forest.roots],
         )
         _, loss, _ = run.step(batch)
         losses.append(abs(float((loss - roots).detach())))

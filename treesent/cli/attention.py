@@ -31,7 +31,8 @@ def attention(
     """
     from treesent.files import check_outputs
     from treesent.pipeline.attention import attention_map
-    from treesent.render.attention import check_picture, draw_attention
+    from treesent.render.attention import draw_attention
+    from treesent.render.style import check_picture
 
     check_outputs([check_picture(output)], overwrite=overwrite, make_folders=True)
     sentence = sys.stdin.read() if text == "-" else text

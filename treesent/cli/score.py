@@ -4,7 +4,6 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -51,7 +50,7 @@ def score(
         typer.Argument(
             metavar="FILE...",
             help="The table: .txt .csv .tsv .jsonl .json (also .gz .xz .bz2), .xlsx, .parquet; - is stdin. "
-            "Several files, folders and patterns are read as one table.",
+            "Several files, folders and patterns are read as one table; addresses (s3://...) too.",
         ),
     ],
     output: Annotated[
@@ -85,7 +84,7 @@ def score(
     on_error: Annotated[
         OnError, typer.Option(help="At a bad row: stop, or put it into OUT.rejects.jsonl and continue.")
     ] = OnError.fail,
-    rejects: Annotated[Path | None, typer.Option(help="Another file for the rejects.")] = None,
+    rejects: Annotated[str | None, typer.Option(help="Another file for the rejects.")] = None,
     quoted_tsv: QuotedTsv = False,
     separator: Separator = None,
     encoding: Encoding = None,

@@ -56,7 +56,6 @@ def train(
 
         typer.echo(explain_recipe(recipe, overrides))
         return
-    from treesent.models.classifier.parsers import CURE, lacks_parser
     from treesent.models.train import train as run
     from treesent.training.processes import is_first, leave
 
@@ -80,8 +79,6 @@ def train(
         typer.echo(
             f"{output}: the weights of epoch {best}; on dev {metrics(trained.dev.to_dict())}", err=True
         )
-        if lacks_parser(output):
-            typer.echo(f"{output} has no parser, so raw texts get right-branching trees: {CURE}", err=True)
     leave()
 
 

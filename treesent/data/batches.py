@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from treesent.errors import DataError
+from treesent.trees.arrays import ranges
 from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
-from treesent.types import Int64
+from treesent.types import Float16, Int64
 
 Item = TypeVar("Item")
 
@@ -117,12 +118,19 @@ class EncodedCorpus:
     :param rows: row of each word. *Shape:* ``(n_words,)``.
     :param label: class of each node in post-order, -1 if there is none. *Shape:* ``(n_nodes,)``.
     :param documents: the texts that the trees are sentences of; None if each tree is a text.
+    :param words: the number of each word among the distinct words of a run, whose word pieces are known; None
+        for networks without a transformer. *Shape:* ``(n_words,)``.
+    :param soft: probabilities of the classes of each node, from a teacher, in post-order, zeros where it has
+        none; None without one.
+        *Shape:* ``(n_nodes, n_classes)``.
     """
 
     structure: Structure
     rows: Int64
     label: Int64
     documents: Documents | None = None
+    words: Int64 | None = None
+    soft: Float16 | None = None
 
     def __len__(self) -> int:
         """Count the trees."""
@@ -140,6 +148,7 @@ class EncodedCorpus:
             np.concatenate([self.rows, other.rows]),
             np.concatenate([self.label, other.label]),
             _joined(self, other),
+            None if self.words is None or other.words is None else np.concatenate([self.words, other.words]),
         )
 
     def take(self, trees: Int64) -> "EncodedCorpus":
@@ -151,8 +160,13 @@ class EncodedCorpus:
         sizes = offsets[trees + 1] - offsets[trees]
         # A tree of n words has 2 n - 1 nodes, so the trees before tree t have (offsets[t] + t) / 2 words.
         words = ranges((offsets[trees] + trees) // 2, (sizes + 1) // 2)
+        nodes = ranges(offsets[trees], sizes)
         return EncodedCorpus(
-            self.structure.take(trees), self.rows[words], self.label[ranges(offsets[trees], sizes)]
+            self.structure.take(trees),
+            self.rows[words],
+            self.label[nodes],
+            words=None if self.words is None else self.words[words],
+            soft=None if self.soft is None else self.soft[nodes],
         )
 
     def forest(self, trees: Int64) -> Forest:
@@ -171,18 +185,6 @@ def _joined(first: Corpus | EncodedCorpus, second: Corpus | EncodedCorpus) -> Do
     return (first.documents or Documents.of_trees(len(first))) + (
         second.documents or Documents.of_trees(len(second))
     )
-
-
-def ranges(starts: Int64, sizes: Int64) -> Int64:
-    """Concatenate ``arange(start, start + size)`` over all pairs.
-
-    :param starts: *Shape:* ``(n,)``.
-    :param sizes: *Shape:* ``(n,)``.
-    :returns: *Shape:* ``(sizes.sum(),)``.
-    """
-    before = np.cumsum(sizes) - sizes
-    index: Int64 = np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
-    return index
 
 
 def epoch_batches(n_trees: int, batch_size: int, seed: int, epoch: int) -> list[Int64]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from treesent.data.remote import RemotePath
 from treesent.errors import DataError, MissingExtraError
 
 
@@ -28,7 +29,7 @@ def read_array(stream: IO[bytes], name: str) -> Iterator[Any]:
         raise DataError(f"{name}: not an array of JSON objects, or damaged: {error}") from error
 
 
-def read_sheet(source: str | Path | IO[bytes], name: str) -> tuple[list[str], Iterator[list[Any]]]:
+def read_sheet(source: Path | RemotePath | IO[bytes], name: str) -> tuple[list[str], Iterator[list[Any]]]:
     """Read the first sheet of a workbook: the names of its columns, and the values of its rows.
 
     :param source: a file or a stream: .xlsx, .xls, .xlsb or .ods.
@@ -41,7 +42,7 @@ def read_sheet(source: str | Path | IO[bytes], name: str) -> tuple[list[str], It
     except ImportError as error:
         raise MissingExtraError("python-calamine", "excel") from error
     try:
-        book = CalamineWorkbook.from_object(source)
+        book = CalamineWorkbook.from_object(source.open() if isinstance(source, RemotePath) else source)
         sheet = book.get_sheet_by_index(0)
         rows = iter(sheet.to_python(skip_empty_area=False))
     except (CalamineError, OSError, ValueError, IndexError) as error:

@@ -5,12 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from treesent.data.remote import RemotePath
 from treesent.data.rows import Row, Rows, require_columns
 from treesent.errors import DataError
 
 
 def read_parquet(
-    source: str | Path | IO[bytes],
+    source: Path | RemotePath | IO[bytes],
     name: str,
     need: Sequence[str],
     convert: Sequence[str] | None,
@@ -30,12 +31,13 @@ def read_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if isinstance(source, str | Path) and not Path(source).is_file():
+    if isinstance(source, Path | RemotePath) and not source.is_file():
         raise DataError(f"{source}: no such file")
     try:
-        table = pq.ParquetFile(
-            pa.BufferReader(source.read()) if not isinstance(source, str | Path) else source
-        )
+        if isinstance(source, RemotePath):
+            table = pq.ParquetFile(source.open())
+        else:
+            table = pq.ParquetFile(source if isinstance(source, Path) else pa.BufferReader(source.read()))
         schema = _without_views(table.schema_arrow)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(f"{name}: not a parquet file, or cut short or damaged: {error}") from error

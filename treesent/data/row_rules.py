@@ -3,10 +3,11 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from treesent.errors import DataError
 
+Row = TypeVar("Row")
 COARSE = 3
 """A label of a scale of so many classes, or fewer, states the side of an opinion and not its strength."""
 
@@ -76,6 +77,16 @@ class RowRules:
         if not self.most:
             yield from rows
             return
-        every = list(rows)
-        chosen = sorted(random.Random(0).sample(range(len(every)), min(self.most, len(every))))
-        yield from (every[place] for place in chosen)
+        yield from sampled(list(rows), self.most)
+
+
+def sampled(rows: list[Row], most: int) -> list[Row]:
+    """Draw rows with a fixed seed; they stay in their order.
+
+    :param rows: all of them.
+    :param most: how many at most; 0 for all.
+    """
+    if not most:
+        return rows
+    chosen = sorted(random.Random(0).sample(range(len(rows)), min(most, len(rows))))
+    return [rows[place] for place in chosen]

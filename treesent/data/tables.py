@@ -11,6 +11,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,7 @@ from typing import IO, Any
 from treesent.data.dialect import Dialect, as_utf8, separator_of, told_separator
 from treesent.data.objects import raw_of, read_array, read_object, read_sheet
 from treesent.data.parquet import read_parquet
+from treesent.data.remote import RemotePath, place_of
 from treesent.data.rows import Row, Rows, missing_column, require_columns
 from treesent.data.separated import Record, read_records
 from treesent.errors import DataError
@@ -34,6 +36,9 @@ LONGEST = 16 * 2**20
 _SHOWN = 1000
 _CUT = "\ud800"  # stands before the start of a line that is too long; never comes out of a file
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+
+Opened = Path | RemotePath | IO[bytes]
+Source = str | Opened
 
 
 def table_kind(path: str | Path) -> str:
@@ -54,7 +59,7 @@ def table_kind(path: str | Path) -> str:
 
 
 def read_rows(
-    source: str | Path | IO[bytes],
+    source: Source,
     kind: str | None = None,
     *,
     need: Sequence[str] = (),
@@ -75,7 +80,7 @@ def read_rows(
     - ``excel``: the first sheet, with a header.
     - ``parquet``.
 
-    :param source: a file, or an open binary stream (standard input, say).
+    :param source: a file, one behind an address that fsspec knows, or an open binary stream (standard input, say).
     :param kind: one of :data:`KINDS` or :data:`READ_ONLY`; by the file's suffix where None.
     :param need: columns that must be there. A missing one is an error at once where the table has a header,
         and the fault of the row in ``jsonl``.
@@ -87,14 +92,16 @@ def read_rows(
         no more of it than that is in memory at once.
     :raises DataError: the file is missing, has no header, or lacks a needed column.
     """
-    name = str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "<stream>"))
+    if isinstance(source, str):
+        source = place_of(source)
+    name = str(source) if isinstance(source, Path | RemotePath) else str(getattr(source, "name", "<stream>"))
     if kind is None:
         kind = table_kind(name)
     if kind not in (*KINDS, *READ_ONLY):
         known = " ".join((*KINDS, *READ_ONLY))
         raise DataError(f"{name}: {kind!r} is not a known table format; known: {known}")
     dialect, meter = dialect or Dialect(), _Meter()
-    read = meter.fraction if isinstance(source, str | Path) else None
+    read = meter.fraction if isinstance(source, Path | RemotePath) else None
     if kind == "parquet":
         return read_parquet(source, name, need, convert, skip, longest)
     if kind == "json":
@@ -117,18 +124,17 @@ class _Meter:
     """Tells how much of a file has been read."""
 
     def __init__(self) -> None:
-        self.file, self.size, self.done = -1, 1, False
+        self.tell: Callable[[], int] | None = None
+        self.size, self.done = 1, False
 
     def fraction(self) -> float:
         """What fraction of the file has been read, packed or not."""
-        if self.done or self.file < 0:
+        if self.done or self.tell is None:
             return float(self.done)
-        return os.lseek(self.file, 0, os.SEEK_CUR) / max(self.size, 1)
+        return self.tell() / max(self.size, 1)
 
 
-def _lines(
-    source: str | Path | IO[bytes], name: str, longest: int, encoding: str | None, meter: _Meter
-) -> Iterator[str]:
+def _lines(source: Opened, name: str, longest: int, encoding: str | None, meter: _Meter) -> Iterator[str]:
     """Lines with their ends; bytes that are not UTF-8 become lone surrogates, found again by _fault.
 
     Of a line that is too long only the start comes out, marked.
@@ -201,7 +207,7 @@ def _json_row(number: int, line: int, raw: str, need: Sequence[str]) -> Row:
 
 
 def _array(
-    source: str | Path | IO[bytes], name: str, need: Sequence[str], encoding: str | None, meter: _Meter
+    source: Opened, name: str, need: Sequence[str], encoding: str | None, meter: _Meter
 ) -> Iterator[Row]:
     with _opened(source, name, meter) as stream:
         for number, values in enumerate(read_array(as_utf8(stream, name, encoding), name), 1):
@@ -209,18 +215,22 @@ def _array(
 
 
 @contextmanager
-def _opened(source: str | Path | IO[bytes], name: str, meter: _Meter) -> Iterator[IO[bytes]]:
+def _opened(source: Opened, name: str, meter: _Meter) -> Iterator[IO[bytes]]:
     """A stream of a table's bytes, unpacked."""
-    if not isinstance(source, str | Path):
+    if not isinstance(source, Path | RemotePath):
         yield source
         return
-    path = Path(source)
-    if not path.is_file():
-        raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    if not source.is_file():
+        raise DataError(f"{source}: {'a folder, not a file' if source.is_dir() else 'no such file'}")
     try:
-        with path.open("rb") as packed:
-            meter.file, meter.size = packed.fileno(), path.stat().st_size
-            opener = _OPENERS.get(path.suffix.lower())
+        with source.reading() if isinstance(source, RemotePath) else source.open("rb") as packed:
+            if isinstance(source, RemotePath):
+                meter.tell, meter.size = packed.tell, source.size()
+            else:
+                # The packed stream's own tell() would count what is buffered as unread.
+                meter.tell = partial(os.lseek, packed.fileno(), 0, os.SEEK_CUR)
+                meter.size = source.stat().st_size
+            opener = _OPENERS.get(source.suffix.lower())
             with opener(packed, "rb") if opener else nullcontext(packed) as stream:
                 yield stream
             meter.done = True
@@ -228,7 +238,7 @@ def _opened(source: str | Path | IO[bytes], name: str, meter: _Meter) -> Iterato
         raise DataError(f"{name}: cut short or damaged: {error}") from error
 
 
-def _sheet(source: str | Path | IO[bytes], name: str, need: Sequence[str]) -> Iterator[Row]:
+def _sheet(source: Opened, name: str, need: Sequence[str]) -> Iterator[Row]:
     header, rows = read_sheet(source, name)
     header = _named(header, name)
     require_columns(name, header, need)

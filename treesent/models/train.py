@@ -7,6 +7,7 @@ from typing import Any
 
 from treesent.errors import OutputError
 from treesent.files import check_outputs, recipe_path
+from treesent.models.classifier.parsers import CURE, lacks_parser
 from treesent.models.registry import FAMILIES
 from treesent.nn.device import choose_device
 from treesent.training.folder import RunFolder
@@ -49,7 +50,7 @@ def train(
     :param gradients: log the norm of each layer's gradient too.
     :param report: called after each epoch with its line of the log.
     :param progress_bar: draw one on stderr.
-    :param announce: called with what the run does after the last epoch.
+    :param announce: called with what there is to say after the last epoch.
     :raises TreesentError: the recipe, its data or its vectors cannot be used, the output must not be replaced,
         there is nothing to resume, or the training has diverged.
     """
@@ -73,6 +74,8 @@ def train(
             if team.first:
                 announce(f"evaluating the weights of epoch {progress.best_epoch} on dev, as they are saved")
                 scores = run.write(lambda made: family.write(settings, data, model, made, run.output.name))
+                if lacks_parser(settings, run.output):
+                    announce(f"{run.output} has no parser, so raw texts get right-branching trees: {CURE}")
             return Trained(run.output, progress, team.broadcast(scores))
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from treesent.nn.constituents import Constituents, constituent_arrays
 from treesent.nn.layout import Block, Layout, blocks
 from treesent.nn.packed import packing
+from treesent.nn.pieces import MOST_PIECES, PieceBatch, lay_out
+from treesent.text.pieces import Pieces
 from treesent.trees.forest import Forest
 from treesent.types import Float32, Int64
 
@@ -33,6 +35,7 @@ class ForestBatch:
     :param constituents: the words of every node, for networks that read constituents as sequences.
     :param extra: vectors of words outside the table; rows from the table's end on point to them.
         *Shape:* ``(n_extra, width)``
+    :param pieces: of the words, for networks that read a transformer.
     """
 
     distinct: Tensor
@@ -54,6 +57,7 @@ class ForestBatch:
     constituents: Constituents
     extra: Tensor | None = None
     head: Tensor | None = None
+    pieces: PieceBatch | None = None
 
     @property
     def n_words(self) -> int:
@@ -99,6 +103,8 @@ class ForestBatch:
         device: torch.device | str = "cpu",
         non_blocking: bool = False,
         extra: Float32 | None = None,
+        pieces: Pieces | None = None,
+        longest: int = MOST_PIECES,
     ) -> ForestBatch:
         """Move a forest to a device, in one transfer.
 
@@ -106,6 +112,8 @@ class ForestBatch:
         :param device: that of the network.
         :param non_blocking: copy from pinned memory without waiting.
         :param extra: vectors of words outside the table. *Shape:* ``(n_extra, width)``
+        :param pieces: of the forest's words, for a transformer.
+        :param longest: pieces of a window of the transformer at most.
         """
         device = torch.device(device)
         n_inner, n_distinct = len(forest.children), len(forest.distinct)
@@ -128,8 +136,11 @@ class ForestBatch:
         if forest.head is not None:
             arrays["head"] = forest.head
         words = constituent_arrays(forest)
-        moved = _move({**arrays, **words}, device, non_blocking)
+        laid, groups = ({}, ()) if pieces is None else lay_out(pieces, forest.lengths, longest)
+        of_pieces = {f"pieces.{name}": array for name, array in laid.items()}
+        moved = _move({**arrays, **words, **of_pieces}, device, non_blocking)
         constituents = Constituents.of({name: moved.pop(name) for name in words}, words)
+        read = {name: moved.pop(f"pieces.{name}") for name in laid}
         return cls(
             **moved,
             batch_sizes=torch.from_numpy(batch_sizes),
@@ -138,6 +149,7 @@ class ForestBatch:
             blocks=blocks(forest.levels),
             constituents=constituents,
             extra=None if extra is None else torch.from_numpy(np.array(extra)).to(device),
+            pieces=None if pieces is None else PieceBatch(**read, groups=groups),
         )
 
 

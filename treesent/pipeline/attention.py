@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from treesent.errors import DataError, ModelError
+from treesent.errors import DataError, ModelError, RecipeError
+from treesent.files import data_path
 from treesent.models.parser.seq2seq import CLOSE, WORD, Seq2SeqParser
 from treesent.models.parser.trainer import ENCODER_DECODER_FILE
 from treesent.nn.embedding import VectorEmbedding
@@ -15,11 +16,11 @@ from treesent.nn.pooling import AttentionPool
 from treesent.pipeline.lookup import PRETRAINED, component_of
 from treesent.render.attention import AttentionMap
 from treesent.text.opening import load_pipeline
-from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 
 if TYPE_CHECKING:
     from treesent.pipeline.predict import Predictor
+    from treesent.pipeline.tree_sources import Batch
     from treesent.text.docs import Sentences, Tokens
     from treesent.vectors.table import Lookup
 
@@ -48,7 +49,7 @@ def attention_map(
     if isinstance(parser, Seq2SeqParser) and not pooling:
         embedding: Any = predictor.model.network.embedding
         return of_parser(parser, embedding, words, lookup)
-    return of_pooling(predictor, words, lookup, str(model))
+    return of_pooling(predictor, words, batch, str(model))
 
 
 def _of_folder(folder: Path, text: str, vectors: str | Path) -> AttentionMap:
@@ -61,7 +62,7 @@ def _of_folder(folder: Path, text: str, vectors: str | Path) -> AttentionMap:
 
     nlp = spacy.blank("en")
     parser = Seq2SeqParser.load(folder / ENCODER_DECODER_FILE)
-    table = find_table(vectors, nlp.vocab)
+    table = find_table(_found(vectors), nlp.vocab)
     if table.width != parser.width:
         raise ModelError(
             f"{folder} reads vectors of width {parser.width}, and {vectors} has {table.width}: "
@@ -71,6 +72,14 @@ def _of_folder(folder: Path, text: str, vectors: str | Path) -> AttentionMap:
     sentences = Sentences.of(tokens, starts)
     words, lookup = _first(tokens, sentences, RowFinder(table).find(tokens, sentences.token), text)
     return of_parser(parser, VectorEmbedding(table.matrix, table.scale), words, lookup)
+
+
+def _found(vectors: str | Path) -> str | Path:
+    """The path of packaged vectors, ``tiny.txt`` for example; others as they are."""
+    try:
+        return data_path(vectors, Path())
+    except RecipeError:
+        return vectors
 
 
 def _first(
@@ -118,12 +127,12 @@ def of_parser(
     return AttentionMap(words, rows, found.attention[0, : len(rows)])
 
 
-def of_pooling(predictor: "Predictor", words: list[str], lookup: "Lookup", name: str) -> AttentionMap:
+def of_pooling(predictor: "Predictor", words: list[str], batch: "Batch", name: str) -> AttentionMap:
     """Pool a sentence and keep the weights of its words.
 
     :param predictor: of a pipeline whose classifier pools by attention.
-    :param words: of the sentence.
-    :param lookup: their rows.
+    :param words: of the first sentence.
+    :param batch: the text as the predictor read it.
     :param name: the pipeline's, for messages.
     :returns: one row.
     :raises ModelError: the classifier does not pool by attention.
@@ -143,11 +152,12 @@ def of_pooling(predictor: "Predictor", words: list[str], lookup: "Lookup", name:
         # The sentence is the longest of the constituents; its rows are in the order of its words.
         seen.append(weights[sequence == length.argmax()].float().cpu().numpy())
 
-    batch = predictor.to_device(Forest.build(Structure.right_branching([len(words)]), lookup.rows), lookup)
+    chain = Structure.right_branching([len(words)])
+    forest = predictor.to_device(chain, batch, words=np.arange(len(words)))
     hook = pool.register_forward_pre_hook(keep)
     try:
         with torch.inference_mode():
-            network.eval()(batch)
+            network.eval()(forest)
     finally:
         hook.remove()
     return AttentionMap(words, ["sentence"], seen[0][None])

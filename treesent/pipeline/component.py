@@ -27,6 +27,7 @@ from treesent.metrics.aggregation import check_aggregate
 from treesent.models.classifier import folder as pipeline_io
 from treesent.models.classifier.folder import SentimentModel
 from treesent.models.classifier.networks import build_network
+from treesent.models.classifier.transformer_source import transformer_for
 from treesent.nn.embedding import VectorEmbedding
 from treesent.pipeline import gold
 from treesent.pipeline import record as store
@@ -35,6 +36,7 @@ from treesent.pipeline.architectures import attach, network_model
 from treesent.pipeline.extensions import register_extensions
 from treesent.pipeline.lookup import FACTORY, PRETRAINED
 from treesent.pipeline.predict import Prediction, Predictor
+from treesent.pipeline.reasons import explain
 from treesent.pipeline.spans import write_spans
 from treesent.pipeline.tree_sources import check_trees
 from treesent.text.runs import keep_long_runs
@@ -61,6 +63,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         trees: str = "auto",
         aggregate: str = "mean",
         spans_key: str | None = None,
+        opinions: bool = True,
         scorer: Callable[..., dict[str, Any]] | None = scoring.score,
     ) -> None:
         """Make the component; weights are read when they are first needed.
@@ -76,6 +79,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
             ``last`` or ``product``.
         :param spans_key: write the scored phrases to ``doc.spans`` under this key, see
             :func:`treesent.pipeline.spans.write_spans`; None to leave ``doc.spans`` alone.
+        :param opinions: find opinions too, with a model that has a head for them; false saves their time.
         :param scorer: what ``nlp.evaluate`` calls.
         :raises TreesentError: where one of these makes no sense, or there is no such pipeline.
         """
@@ -86,6 +90,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         self.trees = check_trees(trees)
         self.aggregate = check_aggregate(aggregate)
         self.spans_key = spans_key
+        self.opinions = opinions
         self._source = pipeline_path(pretrained) if model is None and pretrained is not None else None
         if self._source is not None:
             _warn_of_language(self._source, vocab.lang)
@@ -141,7 +146,9 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         shim = attach(self.model, model.network, device)
         if model.parser is not None:
             model.parser.to(shim.device)  # it reads the network's vectors
-        self._predictor = Predictor(model, shim, self.trees, self.aggregate)
+        if model.opinions is not None:
+            model.opinions.to(shim.device)  # it reads the network's states
+        self._predictor = Predictor(model, shim, self.trees, self.aggregate, self.opinions)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -162,6 +169,20 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         :returns: one prediction for each.
         """
         return self.predictor.predict(list(docs))
+
+    def explain(self, docs: Iterable[Doc]) -> list[Doc]:
+        """Find out what each word adds to its sentence's sentiment, for ``doc._.sentiment_reasons``.
+
+        A sentence of n words is scored n times more, see :mod:`treesent.pipeline.reasons`.
+
+        :param docs: Docs; those that have not been scored are scored first.
+        :returns: the Docs.
+        """
+        docs = list(docs)
+        fresh = [doc for doc in docs if not store.read(doc)]
+        self.set_annotations(fresh, self.predict(fresh))
+        explain(self.predictor, docs)
+        return docs
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Prediction]) -> None:
         """Write predictions on their Docs.
@@ -188,6 +209,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         labels: Sequence[str] | None = None,
         polarity: Sequence[float] | None = None,
         vectors: str | Path | VectorTable | None = None,
+        transformer: str | None = None,
     ) -> None:
         """Make the network ready for training.
 
@@ -200,6 +222,8 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         :param polarity: the value of each class from -1 to 1; evenly spaced by default.
         :param vectors: a table, the folder of one, or a pipeline whose vectors to use; by default those of
             the pipeline's vocab.
+        :param transformer: for a network with ``encoder = "transformer"``: a folder, or ``hf:`` and a name on the
+            Hugging Face hub.
         :raises ModelError: where classes or vectors are missing or disagree with the pretrained ones.
         """
         validate_get_examples(get_examples, "TreeSentiment.initialize")
@@ -214,8 +238,10 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         values = pipeline_io.default_polarity(len(names)) if polarity is None else tuple(polarity)
         table = pipeline_io.find_table(vectors, self.vocab)
         embedding = VectorEmbedding(table.matrix, table.scale)
-        network = build_network(self.model.attrs["block"], table.width, len(names), embedding)
-        self._take(SentimentModel(network, dict(self.model.attrs["block"]), table, names, values))
+        block = dict(self.model.attrs["block"])
+        under, pieces = transformer_for(block, transformer)
+        network = build_network(block, table.width, len(names), embedding, None, under)
+        self._take(SentimentModel(network, block, table, names, values, None, pieces))
 
     def get_loss(self, examples: Iterable[Example], scores: Float32) -> tuple[float, Float32]:
         """Mean cross-entropy over the labelled nodes, and its gradient.
@@ -298,7 +324,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # For the workers of nlp.pipe(n_process=2) that are started by spawn.
-        names = ("trees", "aggregate", "spans_key", "scorer")
+        names = ("trees", "aggregate", "spans_key", "opinions", "scorer")
         settings = {name: getattr(self, name) for name in names}
         loaded = self._predictor is not None
         files = pipeline_io.model_to_bytes(self.trained) if loaded else None
@@ -348,13 +374,21 @@ def _one_thread() -> None:
 
 @Language.factory(
     FACTORY,
-    assigns=["doc._.sentiment", "doc._.sentiments", "span._.sentiment", "span._.tree", "token._.sentiment"],
+    assigns=[
+        "doc._.sentiment",
+        "doc._.sentiments",
+        "doc._.opinions",
+        "span._.sentiment",
+        "span._.tree",
+        "token._.sentiment",
+    ],
     default_config={
         "model": None,
         "pretrained": PRETRAINED,
         "trees": "auto",
         "aggregate": "mean",
         "spans_key": None,
+        "opinions": True,
         "scorer": {"@scorers": "treesent.scorer.v1"},
     },
     default_score_weights=scoring.SCORE_WEIGHTS,
@@ -367,6 +401,7 @@ def make_treesent(
     trees: str,
     aggregate: str,
     spans_key: str | None,
+    opinions: bool,
     scorer: "Callable[..., dict[str, Any]] | None",
 ) -> TreeSentiment:
     """Make the component for a pipeline; the arguments are those of :class:`TreeSentiment`.
@@ -383,6 +418,7 @@ def make_treesent(
         trees=trees,
         aggregate=aggregate,
         spans_key=spans_key,
+        opinions=opinions,
         scorer=scorer,
     )
 

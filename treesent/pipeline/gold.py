@@ -24,7 +24,6 @@ from treesent.pipeline.example_labels import SPANS, cats_label, check_usable, sp
 from treesent.pipeline.predict import Predictor
 from treesent.pipeline.tree_sources import Batch, source_of, structure_of
 from treesent.text.docs import Sentences
-from treesent.trees.forest import Forest
 from treesent.trees.structure import Structure
 from treesent.trees.tree import Tree
 from treesent.types import Bool, Float32, Int64
@@ -109,11 +108,11 @@ def batch(predictor: Predictor, examples: "Sequence[Example]") -> TextBatch:
     read_batch = predictor.read(docs)
     spans, starts = _spans(examples, read_batch, labels)
     sentences = Sentences.of(read_batch.tokens, starts)
-    whole = Batch(docs, read_batch.tokens, starts, sentences, read_batch.lookup)
+    whole = Batch(docs, read_batch.tokens, starts, sentences, read_batch.lookup, read_batch.pieces)
     structure = _structure(predictor, whole, spans)
     label = _labels(structure, sentences, spans)
     target = _label_roots(examples, structure, sentences, label, labels)
-    forest = predictor.to_device(Forest.build(structure, whole.lookup.rows, label), whole.lookup)
+    forest = predictor.to_device(structure, whole, label)
     return TextBatch(forest, _texts(sentences, target, predictor.aggregate, forest.device))
 
 

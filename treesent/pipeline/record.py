@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from treesent.trees.structure import Structure
 from treesent.types import Float32, Int32
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ class Record:
     :param size: characters of the text that was scored.
     :param silent: 1 where a sentence holds no opinion, because it consists of links, names, numbers and marks alone;
         none in records of earlier versions. *Shape:* ``(n_trees,)``.
+    :param reasons: what each word adds to the polarity of its sentence, see :mod:`treesent.pipeline.reasons`; None
+        until it is asked for. *Shape:* ``(n_words,)``.
+    :param towards: log-probabilities that what is said of each word is negative, neutral or positive; None without
+        a head for opinions. *Shape:* ``(n_words, 3)``.
+    :param target: 1 at the first word of what somebody has an opinion on, 2 at its later words, else 0; None without
+        such a head. *Shape:* ``(n_words,)``.
     """
 
     chars: Int32
@@ -58,10 +65,14 @@ class Record:
     aggregate: str
     size: int
     silent: npt.NDArray[np.uint8] | None = None
+    reasons: Float32 | None = None
+    towards: Float32 | None = None
+    target: npt.NDArray[np.uint8] | None = None
 
     def to_value(self) -> dict[str, Any]:
         """The record as spaCy's ``to_bytes`` and ``DocBin`` can write it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return values if self.reasons is not None else {k: v for k, v in values.items() if k != "reasons"}
 
     @classmethod
     def from_value(cls, value: Mapping[str, Any]) -> Self:
@@ -138,6 +149,18 @@ class Stretch:
     def silent(self) -> bool:
         """Whether the sentence holds no opinion."""
         return self.record.silent is not None and bool(self.record.silent[self.tree])
+
+
+def structure_of(records: Sequence[Record]) -> Structure:
+    """Give the trees of all records; the right child of an inner node stands just before it."""
+    sizes = np.concatenate([2 * np.diff(record.words) - 1 for record in records])
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    left = np.concatenate([record.left for record in records])
+    local = np.arange(len(left)) - np.repeat(offsets[:-1], sizes)
+    right = np.where(left >= 0, local - 1, -1).astype(np.int32)
+    start = np.concatenate([record.start for record in records])
+    end = np.concatenate([record.end for record in records])
+    return Structure(left, right, start, end, offsets)
 
 
 def write(doc: "Doc", record: Record) -> None:

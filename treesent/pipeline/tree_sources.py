@@ -10,6 +10,7 @@ from treesent.errors import ModelError, TreesentError
 from treesent.files import english_parser
 from treesent.text import benepar
 from treesent.text.docs import Sentences, Tokens
+from treesent.text.pieces import Pieces
 from treesent.trees import dependency
 from treesent.trees.structure import Structure
 from treesent.types import Bool
@@ -79,6 +80,7 @@ class Batch:
     :param starts: whether a sentence starts at each token. *Shape:* ``(n_tokens,)``.
     :param sentences: their words by sentence.
     :param lookup: the words' rows in the table of vectors.
+    :param pieces: the words' pieces, where the model has a transformer.
     """
 
     docs: Sequence["Doc"]
@@ -86,6 +88,7 @@ class Batch:
     starts: Bool
     sentences: Sentences
     lookup: Lookup
+    pieces: Pieces | None = None
 
 
 def structure_of(batch: Batch, source: "Source", model: "SentimentModel | None") -> Structure:

@@ -172,7 +172,14 @@ class TreeView:
             self._classes,
             list(record.labels),
             record.polarity,
+            self.reasons,
         )
+
+    @property
+    def reasons(self) -> Float32 | None:
+        """What each word adds to the polarity of the sentence; None unless the Doc was explained."""
+        first, last = self._words
+        return None if self.record.reasons is None else self.record.reasons[first:last]
 
     def brackets(self) -> str:
         """The tree as the treebank writes it, such as ``(3 (2 The) (2 plot))``, with class numbers."""

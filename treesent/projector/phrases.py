@@ -15,8 +15,6 @@ from treesent.pipeline import record as store
 from treesent.pipeline.lookup import component_of
 from treesent.pipeline.record import Record
 from treesent.projector.points import MOST, Column, Points
-from treesent.trees.forest import Forest
-from treesent.trees.structure import Structure
 from treesent.types import Float32
 
 if TYPE_CHECKING:
@@ -93,25 +91,12 @@ def hidden_states(predictor: "Predictor", docs: "Sequence[Doc]") -> tuple[Float3
     from thinc.api import ArgsKwargs
 
     records = [store.read(doc)[0][1] for doc in docs]
-    structure = _structure(records)
+    structure = store.structure_of(records)
     if not structure.n_trees:
         return np.zeros((0, 1), np.float32), records
-    lookup = predictor.read(docs).lookup
-    forest = predictor.to_device(Forest.build(structure, lookup.rows), lookup)
+    forest = predictor.to_device(structure, predictor.read(docs))
     states = predictor.shim.predict(ArgsKwargs((forest,), {}))
     return states.hidden.index_select(0, forest.order).float().cpu().numpy(), records
-
-
-def _structure(records: Sequence[Record]) -> Structure:
-    """The trees of all records; the right child of an inner node stands just before it."""
-    sizes = np.concatenate([2 * np.diff(record.words) - 1 for record in records])
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    left = np.concatenate([record.left for record in records])
-    local = np.arange(len(left)) - np.repeat(offsets[:-1], sizes)
-    right = np.where(left >= 0, local - 1, -1).astype(np.int32)
-    start = np.concatenate([record.start for record in records])
-    end = np.concatenate([record.end for record in records])
-    return Structure(left, right, start, end, offsets)
 
 
 def _texts(doc: "Doc", record: Record) -> Iterator[str]:

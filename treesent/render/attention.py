@@ -1,24 +1,21 @@
-"""Attention as a picture: a column for each word, a row for each symbol, the darker the more weight."""
+"""Weights between 0 and 1 as a picture: a column for each word, a row for each symbol or gate, a scale below."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from treesent.errors import DataError, MissingExtraError
-from treesent.files import replacing
-from treesent.render.svg import EDGE, FONT, MARGIN, SIZE, visible
+from treesent.render.shapes import Arrow, Box, Drawing, Shape, Text
+from treesent.render.style import BLUE
+from treesent.render.svg import MARGIN, SIZE
 
-KINDS = (".png", ".svg")
-COLOUR = "#0b6bb8"
-INK = "#6b7280"
-CELL, WIDE = 24.0, 46.0
+CELL, BAR, WIDE = 28.0, 11.0, 46.0
+"""Height of a cell and, at its foot, of its colour: a number on the page's own ground is legible on any page."""
 LONGEST, GAP = 40, " … "
 """Characters of a row's name that are shown; the picture's tooltips have all."""
+SCALE = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,42 +25,24 @@ class AttentionMap:
     :param words: the names of the columns.
     :param rows: the names of the rows.
     :param weights: of each word in each row. *Shape:* ``(n_rows, n_words)``.
+    :param what: what a weight is.
     """
 
     words: Sequence[str]
     rows: Sequence[str]
     weights: npt.NDArray[np.float32]
+    what: str = "attention"
 
 
 def draw_attention(attention: AttentionMap, path: str | Path) -> None:
-    """Draw attention to a file.
+    """Draw attention, or the gates of a cell, to a file.
 
     :param attention: the weights.
     :param path: a ``.png`` or a ``.svg``.
     :raises DataError: another suffix.
     :raises MissingExtraError: a ``.png``, and matplotlib is not installed.
     """
-    path = check_picture(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == ".svg":
-        with replacing(path, "w", encoding="utf-8") as file:
-            file.write(attention_svg(attention))
-    else:
-        _png(attention, path)
-
-
-def check_picture(path: str | Path) -> Path:
-    """Refuse a file that is not a picture, before any work is done.
-
-    :param path: the file.
-    :raises DataError: its suffix is not that of a picture.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in KINDS:
-        raise DataError(
-            f"{path}: the suffix {path.suffix!r} is not that of a picture; use {' or '.join(KINDS)}"
-        )
-    return path
+    _drawing(attention).save(path)
 
 
 def attention_svg(attention: AttentionMap) -> str:
@@ -72,51 +51,54 @@ def attention_svg(attention: AttentionMap) -> str:
     :param attention: the weights.
     :returns: the SVG's text, which stands by itself and reads on a light and on a dark page.
     """
-    # A single row has room for its numbers.
-    numbers = len(attention.rows) == 1
-    cell = max(WIDE, *map(_width, attention.words)) + 8 if numbers else CELL
+    return _drawing(attention).svg()
+
+
+def _drawing(attention: AttentionMap) -> Drawing:
+    # A few rows have room for whole numbers.
+    wide = len(attention.rows) <= 6
+    cell = max(WIDE, *map(_width, attention.words)) + 8 if wide else CELL
     names = [shortened(name) for name in attention.rows]
     left = MARGIN + max(map(_width, names)) + 8
-    top = MARGIN + (SIZE if numbers else 0.75 * max(map(_width, attention.words)) + 8) + 4
+    top = MARGIN + (SIZE if wide else 0.75 * max(map(_width, attention.words)) + 8) + 4
     bottom, right = top + CELL * len(names), left + cell * len(attention.words)
-    width = right + MARGIN + (0 if numbers else 0.75 * _width(attention.words[-1]))
-    marks = []
+    shapes: list[Shape] = []
     for column, word in enumerate(attention.words):
         x = left + cell * (column + 0.5)
-        turn = "" if numbers else f' transform="rotate(-48 {x:.1f} {top - 6:.1f})"'
-        anchor = "middle" if numbers else "start"
-        marks.append(
-            f'<text x="{x:.1f}" y="{top - 6:.1f}" text-anchor="{anchor}"{turn}>{escape(visible(word))}</text>'
-        )
+        anchor, turn = ("middle", 0.0) if wide else ("start", -48.0)
+        shapes.append(Text(x, top - 6, word, anchor, turn=turn))  # type: ignore[arg-type]
     for row, name in enumerate(names):
         y = top + CELL * row
-        marks.append(
-            f'<text x="{left - 8:.1f}" y="{y + 16.5:.1f}" text-anchor="end">{escape(visible(name))}</text>'
-        )
+        shapes.append(Text(left - 8, y + 17, name, "end"))
         for column, weight in enumerate(attention.weights[row].tolist()):
-            x = left + cell * column
             title = f"{attention.rows[row]}\n{attention.words[column]}: {weight:.0%}"
-            marks.append(
-                f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{CELL:.0f}" fill="{COLOUR}" '
-                f'fill-opacity="{weight:.3f}"><title>{escape(visible(title))}</title></rect>'
-            )
-            if numbers:
-                ink = "#fff" if weight > 0.5 else INK
-                marks.append(
-                    f'<text x="{x + cell / 2:.1f}" y="{y + 16.5:.1f}" text-anchor="middle" fill="{ink}">'
-                    f"{weight:.0%}</text>"
-                )
-    lines = [f"M{left + cell * i:.1f} {top:.1f}V{bottom:.1f}" for i in range(len(attention.words) + 1)]
-    lines += [f"M{left:.1f} {top + CELL * i:.1f}H{right:.1f}" for i in range(len(names) + 1)]
-    size = (width, bottom + MARGIN)
-    caption = f"attention to the words: {' '.join(attention.words)}"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" '
-        f'width="{size[0]:.0f}" height="{size[1]:.0f}" role="img" '
-        f'aria-label="{escape(visible(caption), quote=True)}" font-family="{escape(FONT, quote=True)}" '
-        f'font-size="{SIZE}" fill="{INK}">{"".join(marks)}'
-        f'<path d="{"".join(lines)}" fill="none" stroke="{EDGE}" stroke-opacity="0.35"/></svg>'
-    )
+            shapes.append(Box(left + cell * column, y + CELL - BAR, cell, BAR, BLUE, weight, title=title))
+            if wide or weight >= 0.005:
+                number = f"{weight:.0%}" if wide else f"{100 * weight:.0f}"
+                x = left + cell * (column + 0.5)
+                shapes.append(Text(x, y + CELL - BAR - 4, number, size=12 if wide else 10))
+    shapes += [
+        Arrow(left + cell * i, top, left + cell * i, bottom, plain=True, opacity=0.25)
+        for i in range(len(attention.words) + 1)
+    ]
+    shapes += [
+        Arrow(left, top + CELL * i, right, top + CELL * i, plain=True, opacity=0.25)
+        for i in range(len(names) + 1)
+    ]
+    shapes += _scale(left, bottom + 14, attention.what)
+    width = max(right + (0 if wide else 0.75 * _width(attention.words[-1])), left + 250) + MARGIN
+    return Drawing(shapes, width, bottom + 44 + MARGIN, f"{attention.what}: {' '.join(attention.words)}")
+
+
+def _scale(x: float, y: float, what: str) -> list[Shape]:
+    """The colours of some weights, with their numbers."""
+    shapes: list[Shape] = [Text(x, y + 10, f"{what}, percent", "start", size=11)]
+    for place, weight in enumerate(SCALE):
+        left = x + 34 * place
+        shapes.append(Box(left, y + 16, 34, 10, BLUE, weight))
+        shapes.append(Text(left + 17, y + 38, f"{100 * weight:.0f}", size=10))
+    shapes += [Arrow(x, y + 16, x + 170, y + 16, True, 0.25), Arrow(x, y + 26, x + 170, y + 26, True, 0.25)]
+    return shapes
 
 
 def shortened(name: str) -> str:
@@ -135,22 +117,3 @@ def shortened(name: str) -> str:
 def _width(word: str) -> float:
     """About as wide as a word is: nobody can ask the font before it is drawn."""
     return SIZE * 0.58 * len(word)
-
-
-def _png(attention: AttentionMap, path: Path) -> None:
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("matplotlib", "viz") from None
-    style: Any = {"font.size": 9}
-    with mpl.rc_context(style):
-        n_rows, n_words = attention.weights.shape
-        figure = Figure(figsize=(2.4 + 0.3 * n_words, 1.2 + 0.26 * n_rows), layout="constrained")
-        axes = figure.subplots()
-        axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(n_words), attention.words, rotation=48, ha="left", rotation_mode="anchor")
-        axes.set_yticks(range(n_rows), [shortened(name) for name in attention.rows])
-        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-        with replacing(path) as file:
-            figure.savefig(file, dpi=150, format="png")

@@ -41,6 +41,7 @@ class Picture:
     :param classes: the class of each node. *Shape:* ``(n_nodes,)``.
     :param labels: the names of the classes.
     :param polarity: the value of each class from -1 to 1, NaN for none. *Shape:* ``(n_classes,)``.
+    :param reasons: what each word adds, drawn as a bar below it; None for no bars. *Shape:* ``(n_words,)``.
     """
 
     words: Sequence[str]
@@ -49,6 +50,7 @@ class Picture:
     classes: npt.NDArray[np.int64]
     labels: Sequence[str]
     polarity: npt.NDArray[np.float32]
+    reasons: npt.NDArray[np.float32] | None = None
 
 
 class Drawable(Protocol):
@@ -109,7 +111,7 @@ def _step(height: int, roomy: float, tight: float) -> float:
 
 
 def _down(picture: Picture) -> tuple[list[Point], Point]:
-    widths = [_width(word) for word in picture.words]
+    widths = [chip_width(word) for word in picture.words]
     right = np.cumsum([width + GAP for width in widths]) + MARGIN - GAP
     across = _spread(picture, (right - np.array(widths) / 2).tolist())
     heights = _heights(picture)
@@ -121,17 +123,21 @@ def _down(picture: Picture) -> tuple[list[Point], Point]:
 
 def _right(picture: Picture) -> tuple[list[Point], Point]:
     n_words = len(picture.words)
-    down = _spread(picture, [MARGIN + (CHIP + 4) * (place + 0.5) for place in range(n_words)])
+    row = CHIP + (4 if picture.reasons is None else 10)
+    down = _spread(picture, [MARGIN + row * (place + 0.5) for place in range(n_words)])
     heights = _heights(picture)
     step = _step(heights[-1], 46, 20)
     base = MARGIN + RADIUS + step * heights[-1] + 10
     places = [(base - (step * h + 10 if h else 0), y) for y, h in zip(down, heights, strict=True)]
-    widest = max(map(_width, picture.words))
-    return places, (base + widest + MARGIN, 2 * MARGIN + (CHIP + 4) * n_words)
+    widest = max(map(chip_width, picture.words))
+    return places, (base + widest + MARGIN, 2 * MARGIN + row * n_words)
 
 
-def _width(word: str) -> float:
-    """About as wide as the chip of a word must be: nobody can ask the font before it is drawn."""
+def chip_width(word: str) -> float:
+    """About as wide as the chip of a word must be: nobody can ask the font before it is drawn.
+
+    :param word: the word.
+    """
     narrow = sum(character in "iljtfrI.,:;!'|()[]" for character in word)
     wide = sum(character in "mwMWGOQ@%&" or ord(character) > 0x1100 for character in word)
     return 14 + SIZE * (0.6 * len(word) - 0.24 * narrow + 0.32 * wide)
@@ -153,18 +159,34 @@ def _mark(picture: Picture, node: int, place: Point, down: bool) -> str:
     colour = colour_of(0.0 if isnan(value) else value)
     title = f"<title>{escape(visible(_title(picture, node)))}</title>"
     if picture.left[node] < 0:
-        word = picture.words[int((picture.left[:node] < 0).sum())]
-        width = _width(word)
+        number = int((picture.left[:node] < 0).sum())
+        word = picture.words[number]
+        width = chip_width(word)
         begin = x - width / 2 if down else x
+        bar = _bar(picture, number, (begin, y + CHIP / 2), width)
         return (
             f'<g>{title}<rect x="{begin:.1f}" y="{y - CHIP / 2:.1f}" width="{width:.1f}" height="{CHIP:.0f}" '
             f'rx="6" fill="{colour}"/><text x="{begin + width / 2:.1f}" y="{y + 4.6:.1f}" fill="#fff" '
-            f'text-anchor="middle">{escape(visible(word))}</text></g>'
+            f'text-anchor="middle">{escape(visible(word))}</text>{bar}</g>'
         )
     return (
         f'<g>{title}<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" fill="{colour}"/>'
         f'<text x="{x:.1f}" y="{y + 3.6:.1f}" fill="#fff" font-size="9.5" font-weight="700" '
         f'letter-spacing="0.6" text-anchor="middle">{_sign(picture, node)}</text></g>'
+    )
+
+
+def _bar(picture: Picture, word: int, corner: Point, width: float) -> str:
+    """Draw what a word adds: a bar as long as its share of the largest weight."""
+    if picture.reasons is None or not (largest := float(np.abs(picture.reasons).max())):
+        return ""
+    weight = float(picture.reasons[word])
+    x, y = corner
+    long = (width - 6) * abs(weight) / largest
+    return (
+        f'<rect x="{x + 3:.1f}" y="{y + 2:.1f}" width="{long:.1f}" height="4" rx="2" '
+        f'fill="{colour_of(1.0 if weight > 0 else -1.0)}"><title>{escape(visible(picture.words[word]))}: '
+        f"{weight:+.2f}</title></rect>"
     )
 
 

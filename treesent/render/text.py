@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 _COLOURS = ("\x1b[38;5;167m", "\x1b[38;5;246m", "\x1b[38;5;37m")
 _RESET = "\x1b[0m"
 _BAR = 9
+_LEAST = 0.02
 
 
 def to_text(tree: "TreeView", colour: bool = False) -> str:
@@ -30,6 +31,19 @@ def to_text(tree: "TreeView", colour: bool = False) -> str:
             last = child is shown[-1]
             pending.append((child, under + ("└─ " if last else "├─ "), under + ("   " if last else "│  ")))
     return "\n".join(lines)
+
+
+def reasons_to_text(tree: "TreeView", most: int = 6) -> str:
+    """List the words that carry a sentence's score, the strongest first, with what each adds.
+
+    :param tree: of a Doc that was explained.
+    :param most: words at most.
+    """
+    if tree.reasons is None:
+        return ""
+    pairs = sorted(zip(tree.words, tree.reasons.tolist(), strict=True), key=lambda pair: -abs(pair[1]))
+    shown = [f"{visible(word)} {weight:+.2f}" for word, weight in pairs[:most] if abs(weight) >= _LEAST]
+    return "words that carry it: " + (", ".join(shown) or "none")
 
 
 def _line(node: "TreeView", stem: str, colour: bool) -> str:

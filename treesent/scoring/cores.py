@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from treesent.data.many import size_of
+from treesent.data.remote import RemotePath
 from treesent.errors import DataError
 
 BYTES_A_WORKER = 2**20
@@ -24,7 +26,7 @@ def available_cores() -> int:
     return cores
 
 
-def automatic_workers(files: Iterable[Path]) -> int:
+def automatic_workers(files: Iterable[Path | RemotePath]) -> int:
     """The number of workers that pays: one for a small input, at most one for each core.
 
     :param files: of the input.
@@ -32,11 +34,9 @@ def automatic_workers(files: Iterable[Path]) -> int:
     return workers_for(sum(map(_size, files)))
 
 
-def _size(path: Path) -> int:
+def _size(path: Path | RemotePath) -> int:
     """Bytes of a file, those of a packed one as they would be unpacked, about."""
-    if not path.is_file():
-        return 0
-    return path.stat().st_size * (_PACKING if path.suffix.lower() in _PACKED else 1)
+    return size_of(path) * (_PACKING if path.suffix.lower() in _PACKED else 1)
 
 
 def workers_for(size: int) -> int:

@@ -48,7 +48,7 @@ def score_texts(
     if isinstance(texts, str):
         raise DataError(f"one text is given, {texts[:40]!r}; give a list of texts or a column")
     check_workers(workers)
-    nlp = opened(str(model)) if isinstance(model, str | Path) else model
+    nlp = _opened(str(model)) if isinstance(model, str | Path) else model
     columns = Columns(class_names(nlp), nodes, prefix)  # type: ignore[arg-type]
     plain = [text_of(value, f"element {place}") for place, value in enumerate(_values(texts))]
     if workers == "auto":
@@ -106,11 +106,7 @@ class _Texts:
 
 
 @lru_cache(maxsize=2)
-def opened(name: str) -> "Language":
-    """Open a pipeline, and keep it for the next call.
-
-    :param name: a packaged pipeline's name, or a folder.
-    """
+def _opened(name: str) -> "Language":
     from treesent.text.opening import load_pipeline
 
     return load_pipeline(name)

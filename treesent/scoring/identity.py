@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from treesent.data.remote import RemotePath
+
 if TYPE_CHECKING:
     from spacy.language import Language
 
@@ -16,11 +18,13 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def files_digest(files: Sequence[Path]) -> str:
-    """SHA-256 of the content of files; of many with their names."""
+def files_digest(files: Sequence[Path | RemotePath]) -> str:
+    """SHA-256 of the content of files; of many with their names. A remote file has what its store says of its version."""
+    digests = [path.version() if isinstance(path, RemotePath) else file_digest(path) for path in files]
     if len(files) == 1:
-        return file_digest(files[0])
-    return hashlib.sha256("".join(f"{path}:{file_digest(path)}\n" for path in files).encode()).hexdigest()
+        return digests[0]
+    named = (f"{path}:{digest}\n" for path, digest in zip(files, digests, strict=True))
+    return hashlib.sha256("".join(named).encode()).hexdigest()
 
 
 def folder_digest(folder: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from treesent.data.dialect import Dialect
+from treesent.data.remote import RemotePath
 from treesent.data.tables import LONGEST
 
 Nodes = Literal["none", "sentences", "all"]
@@ -33,7 +34,7 @@ class ScoreOptions:
     """Stands before the names of the columns added."""
     on_error: OnError = "fail"
     """Stop at a row that cannot be scored, or put it among the rejects."""
-    rejects: Path | None = None
+    rejects: Path | str | None = None
     """Where rejects go; ``OUT.rejects.jsonl`` where None."""
     quoted_tsv: bool = False
     """Quotes in tsv mean what they mean in csv."""
@@ -70,7 +71,7 @@ class ScoreSummary:
     """Rows without text: written with nulls."""
     rejected: int
     """Rows among the rejects."""
-    rejects: Path | None
+    rejects: Path | RemotePath | None
     """The file of the rejects, or None if there are none."""
     parts: int = 0
     """Parts in which the input was scored."""

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from treesent.data.many import File
+from treesent.data.remote import RemotePath
 from treesent.data.rows import Rows
 from treesent.errors import DataError
 from treesent.files import replacing, replacing_path
@@ -71,11 +73,11 @@ def score(
         reason = error.strerror or str(error)
         if error.errno not in _FULL:
             raise DataError(
-                f"{error.filename or output}: {reason}; nothing new stands at {output}"
+                f"{error.filename or plan.output}: {reason}; nothing new stands at {plan.output}"
             ) from error
         then = "continue with --resume" if plan.partial.is_dir() else "run it again"
         raise DataError(
-            f"{output}: {reason}; nothing new stands under that name. Free some space and {then}"
+            f"{plan.output}: {reason}; nothing new stands under that name. Free some space and {then}"
         ) from error
 
 
@@ -112,12 +114,7 @@ class _Run:
             maker.writer.finish(made, whole, self.plan.output.name)
             summary = self._summary(parts)
             self._publish_rejects(spool, summary)
-            with replacing_path(self.plan.output) as place:
-                if place == self.plan.output:  # a device or a FIFO is written into
-                    with whole.open("rb") as done, place.open("wb") as stream:
-                        shutil.copyfileobj(done, stream)
-                else:
-                    whole.replace(place)
+            self._publish(whole)
             finished = True
         finally:
             spool.close(finished=finished or self.plan.to_device)
@@ -206,6 +203,19 @@ class _Run:
     def _told(self, start: int, total: int | None, number: int) -> None:
         self.progress(start + number, total)
 
+    def _publish(self, whole: Path) -> None:
+        """Give the output its name."""
+        output = self.plan.output
+        if isinstance(output, RemotePath):
+            output.write(whole)
+            return
+        with replacing_path(output) as place:
+            if place == output:  # a device or a FIFO is written into
+                with whole.open("rb") as done, place.open("wb") as stream:
+                    shutil.copyfileobj(done, stream)
+            else:
+                whole.replace(place)
+
     def _publish_rejects(self, spool: Spool, summary: ScoreSummary) -> None:
         path = self.plan.rejects
         if path is None:
@@ -214,10 +224,12 @@ class _Run:
             with suppress(FileNotFoundError):
                 path.unlink()  # those of an earlier run, which --overwrite gave up
             return
-        with replacing(path) as stream:
+        with replacing(spool.folder / "rejects" if isinstance(path, RemotePath) else path) as stream:
             for index in range(summary.parts):
                 with spool.files.rejects(index).open("rb") as part:
                     shutil.copyfileobj(part, stream)
+        if isinstance(path, RemotePath):
+            path.write(spool.folder / "rejects")
 
     def _summary(self, parts: Sequence[Part]) -> ScoreSummary:
         rows, empty, rejected = (
@@ -227,6 +239,10 @@ class _Run:
         return ScoreSummary(rows, empty, rejected, rejects, len(parts), self.plan.workers, self.memory)
 
 
-def _stamps(files: Sequence[Path]) -> list[tuple[int, int]]:
-    states = [path.stat() for path in files]
-    return [(state.st_size, state.st_mtime_ns) for state in states]
+def _stamps(files: Sequence[File]) -> list[Any]:
+    return [path.version() if isinstance(path, RemotePath) else _stamp(path) for path in files]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns

@@ -24,7 +24,7 @@ from treesent.files import replacing
 from treesent.scoring.identity import file_digest
 
 _OURS = re.compile(
-    r"manifest\.json|whole|part-\d+\.(rows|rejects|json)|(manifest|part-\d+)\.json\..*\.partial"
+    r"manifest\.json|whole|rejects|part-\d+\.(rows|rejects|json)|((manifest|part-\d+)\.json|rejects)\..*\.partial"
 )
 _ORPHANS = 2.0
 """Seconds that the workers of a run that was killed have to notice it; they hold the lock until then."""
@@ -108,7 +108,7 @@ class Spool:
                 f"{folder}: there is no unfinished run to resume; leave --resume out to start one"
             )
         _refuse_foreign(folder)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder)
         try:
             if existed and resume:

@@ -18,10 +18,10 @@ class RecordsSteps(Protocol):
     """
 
     record_steps: bool
-    """Whether to keep what :meth:`step_gradient_norms` needs."""
+    """Whether to keep what :meth:`state_gradient_norms` needs."""
 
-    def step_gradient_norms(self) -> Tensor:
-        """Norms of the loss's gradient with respect to the hidden state at each step of the last batch.
+    def state_gradient_norms(self) -> Tensor:
+        """Norms of the loss's gradient with respect to the states of the last batch, by their distance from it.
 
         *Shape:* ``(steps,)``.
         """

@@ -20,21 +20,21 @@ class Norms:
 
     :param names: names of the layers.
     :param layers: norm of each layer's gradient, on the device. *Shape:* ``(n_layers,)``.
-    :param steps: norm of the gradient with respect to the hidden state at each time step of a recurrent network.
-        *Shape:* ``(steps,)``.
+    :param states: norm of the gradient with respect to the states of a recurrent network, by their distance from
+        the loss. *Shape:* ``(steps,)``.
     """
 
     names: tuple[str, ...] = ()
     layers: Tensor | None = None
-    steps: Tensor | None = None
+    states: Tensor | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; waits for the device."""
         found: dict[str, Any] = {}
         if self.layers is not None:
             found["layers"] = dict(zip(self.names, map(_short, self.layers.tolist()), strict=True))
-        if self.steps is not None:
-            found["step_gradients"] = [_short(value) for value in self.steps.tolist()]
+        if self.states is not None:
+            found["state_gradients"] = [_short(value) for value in self.states.tolist()]
         return found
 
 

@@ -67,6 +67,12 @@ class CorporaConfig:
     """Leave rows of a table without a label out; else they are an error."""
     max_texts: NonNegativeInt = 0
     """Train on at most so many texts of one table, drawn at random; 0 for all."""
+    unlabelled: File | tuple[File, ...] = ()
+    """Tables of texts without labels, which a ``[teacher]`` labels."""
+    max_unlabelled: NonNegativeInt = 0
+    """Train on at most so many texts of one of them, drawn at random; 0 for all."""
+    templates: File | tuple[File, ...] = ()
+    """Files of templates, whose texts are learned from too: see :mod:`treesent.data.templates`."""
     reparse: bool = False
     """Train on every tree twice: as it is, and as the pipeline's parser has it, with the labels of the
     constituents that both trees have. Users' texts will have the parser's trees."""
@@ -122,7 +128,7 @@ class CorporaConfig:
     def files(self, name: str) -> list[str]:
         """List the corpora of a key.
 
-        :param name: ``train``, ``dev``, ``train_heads`` or ``dev_heads``.
+        :param name: ``train``, ``dev``, ``unlabelled``, ``templates``, ``train_heads`` or ``dev_heads``.
         """
         value: str | tuple[str, ...] = getattr(self, name)
         return [value] if isinstance(value, str) else list(value)
@@ -181,6 +187,8 @@ class TrainingConfig:
     ``free_perplexity``."""
     batch_size: PositiveInt = 25
     """Texts per step; a tree of a treebank is one text."""
+    accumulate: PositiveInt = 1
+    """Parts that the texts of a step are computed in, one after the other: less memory, the same gradient."""
     eval_batch_size: PositiveInt = 256
     """Texts per batch in evaluation."""
     tune_vectors: bool = False
@@ -194,12 +202,17 @@ class TrainingConfig:
     """Largest absolute value in a gradient; 0 for no limit."""
     root_weight: PositiveFloat = 1.0
     """Weight of a root, or of a text, in the loss; other nodes have weight 1."""
+    node_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of the labelled nodes below the roots that a step learns from, drawn for each batch."""
     aggregate: Literal["mean", "words", "last", "product"] = "mean"
     """How the classes of a text's sentences make the class of the text, in the loss and in the saved
     pipeline."""
     class_weights: Literal["balanced"] | tuple[NonNegativeFloat, ...] | None = None
     """Weight of each class in the loss: one number per class, or ``balanced`` for the inverse of its
     frequency."""
+    calibrate: bool = False
+    """Classifiers: fit a temperature on the dev texts at the end, so that of all results with a confidence of 0.8 about
+    eight in ten are right (Guo et al. 2017)."""
     word_dropout: Dropout = 0.0
     """Fraction of the words of a batch whose vectors are set to zero (Iyyer et al. 2015, 3.2)."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
@@ -66,11 +67,11 @@ class _Loss(nn.Module):
 class Shard:
     """What a process learns from at a step.
 
-    :param batch: made by the task.
+    :param batches: made by the task; several with ``training.accumulate``.
     :param counts: False if the whole batch had fewer items than there are processes, and none is left for this one.
     """
 
-    batch: Any
+    batches: tuple[Any, ...]
     counts: bool
 
 
@@ -129,7 +130,7 @@ class Trainer:
         """Norms of the gradients as they are."""
         if not self.layers:
             return Norms()
-        steps = self.model.step_gradient_norms() if isinstance(self.model, RecordsSteps) else None
+        steps = self.model.state_gradient_norms() if isinstance(self.model, RecordsSteps) else None
         return Norms(tuple(self.layers), layer_norms(self.layers), steps)
 
     def out_of_patience(self) -> bool:
@@ -147,28 +148,21 @@ class Trainer:
         def make() -> Iterator[Shard]:
             for items in batches:
                 own, counts = self.processes.shard(items)
-                yield Shard(self.task.batch(own, self.device, non_blocking=ahead), counts)
+                parts = np.array_split(own, min(config.accumulate, len(own)))
+                made = (self.task.batch(part, self.device, non_blocking=ahead) for part in parts)
+                yield Shard(tuple(made), counts)
 
         self.model.train()
         return prefetch(make) if ahead else make()
 
     def step(self, shard: Shard) -> tuple[dict[str, Any], Tensor, Tensor]:
         """Learn from a batch; return the line of the log, and on the device the loss and the gradient's norm."""
-        config, step, batch = self.config, self.progress.step, shard.batch
+        config, step = self.config, self.progress.step
         factor = rate_factor(config.schedule, step, self.steps_per_epoch, config.max_epochs)
         set_rate(self.optimizers, factor)
-        own = (self.processes.rank,) if self.processes.world_size > 1 else ()
-        self.generator.manual_seed(stream(config.seed, 1, step, *own))
-        reduced = config.precision != "float32"
-        kind = getattr(torch, config.precision) if reduced else None
-        with torch.autocast(self.device.type, kind, enabled=reduced):
-            loss, self.stream_state = self.loss_module(batch, self.stream_state, self.generator)
-        if self.processes.world_size > 1:
-            # Gradients are averaged over processes; with these weights, their mean is the whole batch's.
-            weight = self.task.weight(batch, config) * shard.counts
-            total = self.processes.sum(weight).clamp(min=torch.finfo(weight.dtype).tiny)
-            loss = loss * (weight / total * self.processes.world_size)
-        self.scaler.scale(loss).backward()
+        loss = torch.zeros((), device=self.device)
+        for part, (batch, share) in enumerate(zip(shard.batches, self._shares(shard), strict=True)):
+            loss += self._learn(batch, share, part)
         self.processes.add_rows(self.parameters)
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
@@ -181,17 +175,45 @@ class Trainer:
         self.average.update(step)
         if self.processes.world_size > 1:
             loss = self.processes.sum(loss) / self.processes.world_size
-        self.epoch_loss += loss.detach()
+        self.epoch_loss += loss
         self.progress.step += 1
         record = {
             "step": step + 1,
             "epoch": self.progress.epochs + 1,
             "learn_rate": config.optimizer.learn_rate * factor,
-            "trees": batch.n_trees,
-            "nodes": batch.n_nodes,
+            "trees": sum(batch.n_trees for batch in shard.batches),
+            "nodes": sum(batch.n_nodes for batch in shard.batches),
             "seconds": round(time.perf_counter() - self.began, 3),
         }
         return record, loss, norm
+
+    def _shares(self, shard: Shard) -> list[Tensor | None]:
+        """Give what to multiply the mean loss of each part by; None for the whole batch in one part."""
+        world = self.processes.world_size
+        if world == len(shard.batches) == 1:
+            return [None]
+        weights = (
+            torch.stack([self.task.weight(batch, self.config) for batch in shard.batches]) * shard.counts
+        )
+        total = self.processes.sum(weights.sum()) if world > 1 else weights.sum()
+        # Gradients are averaged over processes; with these weights, their mean is the whole batch's.
+        return list(weights / total.clamp(min=torch.finfo(weights.dtype).tiny) * world)
+
+    def _learn(self, batch: Any, share: Tensor | None, part: int) -> Tensor:
+        """Add the gradient of a part of a batch; return its part of the loss."""
+        config = self.config
+        own = (self.processes.rank,) if self.processes.world_size > 1 else ()
+        place = (self.progress.step, *own, *((part,) if part else ()))
+        self.generator.manual_seed(stream(config.seed, 1, *place))
+        reduced = config.precision != "float32"
+        kind = getattr(torch, config.precision) if reduced else None
+        with torch.autocast(self.device.type, kind, enabled=reduced):
+            loss, self.stream_state = self.loss_module(batch, self.stream_state, self.generator)
+        if share is not None:
+            loss = loss * share
+        self.scaler.scale(loss).backward()
+        learnt: Tensor = loss.detach()
+        return learnt
 
     def end_epoch(self) -> dict[str, Any]:
         """Evaluate on dev, keep the weights if they are the best so far, and return the line of the log."""

@@ -15,6 +15,18 @@ def run_offsets(sizes: ArrayLike) -> Int64:
     return offsets
 
 
+def ranges(starts: Int64, sizes: Int64) -> Int64:
+    """Concatenate ``arange(start, start + size)`` over all pairs.
+
+    :param starts: *Shape:* ``(n,)``.
+    :param sizes: *Shape:* ``(n,)``.
+    :returns: *Shape:* ``(sizes.sum(),)``.
+    """
+    before = np.cumsum(sizes) - sizes
+    index: Int64 = np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
+    return index
+
+
 def range_maximum(values: Int64, start: Int64, end: Int64) -> Int64:
     """Give the largest of ``values[start[i]:end[i]]`` for every ``i``, from maxima over runs of 2^k."""
     length = end - start

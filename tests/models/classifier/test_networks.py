@@ -37,7 +37,7 @@ def test_a_network_is_made_from_a_recipes_block(name):
         ({**BLOCK, "hidden": "x"}, "model.hidden is 'x'; must be an integer of at least 1"),
         ({**BLOCK, "hidden": 150.5}, "model.hidden is 150.5; must be an integer of at least 1"),
         ({**BLOCK, "input_dropout": 1}, r"model.input_dropout is 1; must be in \[0, 1\)"),
-        ({**BLOCK, "encoder": "gru"}, "model.encoder is 'gru'; must be 'lstm' or 'sru'"),
+        ({**BLOCK, "encoder": "gru"}, "model.encoder is 'gru'; must be 'lstm', 'sru' or 'transformer'"),
         ({KEY: "treesent.LSTM.v1", "residual": "false"}, "model.residual is 'false'; must be true or false"),
         ({KEY: "treesent.LSTM.v1", "pooling": "sum"}, "model.pooling is 'sum'; must be 'last', 'mean'"),
         ({KEY: "treesent.LeakyRNN.v1", "rate": 0.05}, "model.slowest is 0.1; must be at most rate, 0.05"),

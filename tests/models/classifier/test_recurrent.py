@@ -283,7 +283,7 @@ def test_the_norms_of_steps_are_those_of_backpropagation_through_time():
     trees = ForestBatch.from_forest(Forest.build(Structure.right_branching([n]), np.arange(n), label))
     made.record_steps = True
     node_loss(made(trees).logits, trees.label).backward()
-    found = made.step_gradient_norms()
+    found = made.state_gradient_norms()
     cell, states = made.layers[0].forward_cell, [torch.zeros(HIDDEN, dtype=torch.float64)]
     with torch.no_grad():
         for x in cell.project(torch.from_numpy(TABLE[:n])):
@@ -291,39 +291,85 @@ def test_the_norms_of_steps_are_those_of_backpropagation_through_time():
         probs = torch.softmax(made.weight @ states[-1] + made.bias, 0)
         gradient, expected = made.weight.t() @ (probs - torch.eye(CLASSES)[2]), []
         for state in states[:0:-1]:
-            expected.insert(0, gradient.norm())
+            expected.append(gradient.norm())
             gradient = cell.recurrent_weight() @ ((1 - state**2) * gradient)
     torch.testing.assert_close(found, torch.stack(expected))
-    assert len(made.step_gradient_norms()) == 0
+    assert len(made.state_gradient_norms()) == 0
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("recurrent", [RNNConfig, LeakyConfig])
+def test_a_gradient_known_in_closed_form(recurrent, factor):
+    """Without inputs the states stay 0, tanh is its argument, and U = a I passes a^k of a gradient back k words.
+
+    The leaky unit of rate r passes (1 - r + r a)^k. Phrases of every length end everywhere in the sentences.
+    """
+    settings = {"rate": 0.25, "slowest": None} if recurrent is LeakyConfig else {}
+    made, trees = network(recurrent, **settings), batch(Structure.right_branching([9, 4, 1, 6]))
+    cell = made.layers[0].forward_cell
+    with torch.no_grad():
+        for name, weight in cell.named_parameters():
+            weight.zero_()
+            if name in ("recurrent", "kernel.weight_hh_l0"):
+                weight.copy_(factor * torch.eye(HIDDEN))
+    label = torch.full_like(trees.label, -1)
+    label[torch.arange(len(label)) % 3 != 1] = 4
+    made.record_steps = True
+    node_loss(made(trees).logits, label).backward()
+    norms = made.state_gradient_norms()
+    passed = factor if recurrent is RNNConfig else 0.75 + 0.25 * factor
+    expected = norms[0] * passed ** torch.arange(len(norms), dtype=torch.float64)
+    assert len(norms) == 9
+    assert norms[0] > 0
+    torch.testing.assert_close(norms, expected)
 
 
 @every_network
-def test_every_network_tells_of_its_steps(config):
-    """The norms are those of finite differences of the loss by the states of a step."""
-    made, trees = network(config, layers=2, bidirectional=True), batch(Structure.right_branching([5, 2]))
+@pytest.mark.parametrize("name", ["plain", "bidirectional", "mean", "outputs", "deep"])
+def test_recording_leaves_the_scores_as_they_are(config, name):
+    made, trees = network(config, **OPTIONS[name]).eval(), batch(Structure.right_branching([5, 1, 3]))
+    expected = made(trees).logits
+    made.record_steps = True
+    torch.testing.assert_close(made(trees).logits, expected)
+
+
+@every_network
+@pytest.mark.parametrize(
+    "options", [{"layers": 2, "bidirectional": True}, {}], ids=["deep, bidirectional", "plain"]
+)
+def test_every_network_tells_of_its_states(config, options):
+    """The norms are those of finite differences of the loss by the states after a step."""
+    made, trees = network(config, **options), batch(Structure.right_branching([5, 2]))
     assert isinstance(made, RecordsSteps)
     made.record_steps = True
     node_loss(made(trees).logits, trees.label).backward()
-    norms, cell = made.step_gradient_norms(), made.stack()[-1].forward_cell
-    made.record_steps = False
-    step, moved = cell.step, []
+    norms, cell = made.state_gradient_norms(), made.stack()[-1].forward_cell
+    step = cell.step
 
-    def loss(t, place, change):
+    def loss(t, part, place, change):
         def changed(preactivations, h_prev, state, recurrent, number):
-            new = step(preactivations, h_prev, state, recurrent, number)
-            if number != t:
-                return new
-            h = new[0].clone()
-            h.view(-1)[place] += change
-            return (h, *new[1:])
+            new = list(step(preactivations, h_prev, state, recurrent, number))
+            if number == t:
+                new[part] = new[part].clone()
+                new[part].view(-1)[place] += change
+            return tuple(new)
 
         cell.step = changed
         return node_loss(made(trees).logits, trees.label).item()
 
+    sizes = trees.constituents.steps[2].sizes
+    lengths = [sum(size > rank for size in sizes) for rank in range(sizes[0])]
+    squares = np.zeros((len(sizes), sizes[0]))
     with torch.no_grad():
-        for t, n in enumerate(trees.constituents.steps[2].sizes):
-            ends = [[loss(t, place, change) for change in (1e-6, -1e-6)] for place in range(n * HIDDEN)]
-            moved.append(np.linalg.norm(np.diff(ends, axis=1) / 2e-6))
+        for t, n in enumerate(sizes):
+            for part in range(cell.n_states):
+                for place in range(n * HIDDEN):
+                    up, down = (loss(t, part, place, change) for change in (1e-6, -1e-6))
+                    rank = place // HIDDEN
+                    squares[lengths[rank] - 1 - t, rank] += ((up - down) / 2e-6) ** 2
+    learns = squares[0] > 1e-12
+    reached = [[learns[rank] and lengths[rank] > k for rank in range(sizes[0])] for k in range(len(sizes))]
+    moved = np.sqrt((squares * reached).sum(1) / np.sum(reached, 1))
     np.testing.assert_allclose(norms, moved, atol=1e-8, rtol=1e-5)
 
 

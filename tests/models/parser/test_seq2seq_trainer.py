@@ -247,7 +247,10 @@ def test_a_drawing_escapes_its_words():
         AttentionMap(["<a>", "&"], ['"b"', "c"], np.array([[0.25, 0.75], [1, 0]], np.float32))
     )
     assert "<a>" not in svg and "&lt;a&gt;" in svg
-    assert svg.count("<rect") == 4 and 'fill-opacity="0.750"' in svg
+    assert svg.count("<rect") == 4 + 5  # the cells, the scale
+    assert 'fill-opacity="0.750"' in svg
+    assert ">75%</text>" in svg
+    assert "attention, percent" in svg
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What a recipe's ``[corpora]`` names: bracketed trees as they are, texts as sentences with trees."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -12,8 +12,10 @@ import numpy.typing as npt
 from treesent.data.batches import Corpus, Documents, EncodedCorpus
 from treesent.data.heads import on_dependencies, read_heads
 from treesent.data.labelled import LabelledRows, name_classes, read_labelled_rows
+from treesent.data.row_rules import sampled
 from treesent.data.sst import read_trees_of
-from treesent.data.texts import is_labelled
+from treesent.data.templates import read_templates
+from treesent.data.texts import is_labelled, read_texts
 from treesent.errors import DataError, RecipeError
 from treesent.models.classifier.parsers import CURE
 from treesent.text.docs import Sentences
@@ -84,6 +86,9 @@ def read_corpora(recipe: Recipe) -> Corpora:
         if source.n_empty:
             warnings.warn(f"{source.name}: {source.n_empty} rows without text left out", stacklevel=2)
     texts = {name: _texts(sources, labels.names) for name, sources in rows.items()}
+    texts["train"] += _unlabelled(config) + _texts(
+        map(read_templates, config.files("templates")), labels.names
+    )
     trees = {name: _trees(config, name, len(labels.names)) for name in rows}
     if config.dev_share:
         trees["train"], trees["dev"] = _split(trees["train"], config.dev_share)
@@ -181,7 +186,20 @@ def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def _texts(sources: Sequence[LabelledRows], names: Sequence[str]) -> list[tuple[str, int]]:
+def _unlabelled(config: CorporaConfig) -> list[tuple[str, int]]:
+    """The texts without labels."""
+    found: list[tuple[str, int]] = []
+    for name in config.files("unlabelled"):
+        texts = [
+            (text, -1)
+            for text in read_texts([name], config.text_column, dialect=config.dialect)
+            if text.strip()
+        ]
+        found += sampled(texts, config.max_unlabelled)
+    return found
+
+
+def _texts(sources: Iterable[LabelledRows], names: Sequence[str]) -> list[tuple[str, int]]:
     """The texts of all sources with their classes."""
     return [pair for source in sources for pair in zip(source.texts, source.numbers(names), strict=True)]
 

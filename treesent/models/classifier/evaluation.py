@@ -1,6 +1,7 @@
 """Run a network over trees and score its predictions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from treesent.data.batches import Corpus, EncodedCorpus, in_order
 from treesent.metrics.accuracy import TreeScores, score, score_trees
 from treesent.metrics.aggregation import Aggregate, document_probs
 from treesent.nn.batch import ForestBatch
+from treesent.text.pieces import PieceReader
 from treesent.text.rows import lookup
 from treesent.types import Float32
 from treesent.vectors.table import VectorTable
@@ -51,6 +53,7 @@ def evaluate_trees(
     polarity: Sequence[float] | None,
     batch_size: int = 256,
     aggregate: Aggregate = "mean",
+    pieces: PieceReader | None = None,
 ) -> TreeScores:
     """Score a network on trees: their own words and structure, no tokeniser and no parser.
 
@@ -60,11 +63,61 @@ def evaluate_trees(
     :param polarity: a number for each class, or None if classes have none.
     :param batch_size: trees a batch.
     :param aggregate: how sentences make the class of a text.
+    :param pieces: what cuts words for a transformer.
+    """
+    probs, encoded = predict_corpus(model, table, corpus, batch_size, pieces)
+    return score_corpus(probs, encoded, polarity, aggregate)
+
+
+def predict_corpus(
+    model: nn.Module,
+    table: VectorTable,
+    corpus: Corpus,
+    batch_size: int = 256,
+    pieces: PieceReader | None = None,
+) -> tuple[Float32, EncodedCorpus]:
+    """Give the probabilities of all nodes of trees, on their own words and structure.
+
+    :param model: with its embedding set to the table's vectors.
+    :param table: the vectors.
+    :param corpus: the trees.
+    :param batch_size: trees a batch.
+    :param pieces: what cuts words for a transformer.
+    :returns: in post-order, *Shape:* ``(n_nodes, n_classes)``; and the corpus with rows for words.
     """
     device = next(model.parameters()).device
     encoded, extra = encode(table, corpus)
-    batches = (ForestBatch.from_forest(f, device, extra=extra) for f in in_order(encoded, batch_size))
-    return score_corpus(predict(model, batches), encoded, polarity, aggregate)
+    batches = forest_batches(model, encoded, extra, pieces, corpus.words, batch_size, device)
+    return predict(model, batches), encoded
+
+
+def forest_batches(
+    model: Any,
+    encoded: EncodedCorpus,
+    extra: Float32,
+    reader: PieceReader | None,
+    words: Sequence[str],
+    batch_size: int,
+    device: torch.device,
+) -> Iterator[ForestBatch]:
+    """Lay a corpus out, with the pieces of its words for a transformer.
+
+    :param model: the network.
+    :param encoded: the trees.
+    :param extra: vectors of words outside the table.
+    :param reader: what cuts words for the network's transformer; None without one.
+    :param words: of all trees, in order.
+    :param batch_size: trees a batch.
+    :param device: where the network is.
+    """
+    if reader is None:
+        yield from (ForestBatch.from_forest(f, device, extra=extra) for f in in_order(encoded, batch_size))
+        return
+    begin, longest = 0, model.transformer.longest
+    for forest in in_order(encoded, batch_size):
+        pieces = reader(words[begin : begin + forest.n_words])
+        begin += forest.n_words
+        yield ForestBatch.from_forest(forest, device, False, extra, pieces, longest)
 
 
 def score_corpus(

@@ -1,8 +1,9 @@
 """The folder of a trained component: write it, check it and read it.
 
 It holds ``config.json`` (the network's settings, the classes, a checksum of every other file and of itself),
-``weights.safetensors``, ``vectors/`` and, where there is a parser, ``parser.safetensors``. Nothing in it is
-ever unpickled.
+``weights.safetensors``, ``vectors/`` and, where there are such, the parser, ``parser.safetensors``, the head for
+opinions, ``opinions.safetensors``, and the transformer's settings and tokenizer
+(:mod:`treesent.models.classifier.transformer_files`). Nothing in it is ever unpickled.
 """
 
 import hashlib
@@ -25,11 +26,22 @@ from treesent.version import __version__
 if TYPE_CHECKING:
     import torch
 
+    from treesent.models.classifier.opinion_head import OpinionHead
     from treesent.models.parser.kinds import Parser
+    from treesent.text.pieces import PieceReader
 
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
-NAMES = (CONFIG, WEIGHTS, PARSER, f"{VECTORS}/{FILE}")
+OPINIONS = "opinions.safetensors"
+NAMES = (
+    CONFIG,
+    WEIGHTS,
+    PARSER,
+    OPINIONS,
+    f"{VECTORS}/{FILE}",
+    "transformer/config.json",
+    "transformer/tokenizer.json",
+)
 """All files that a model's folder can hold. A name inside a file becomes a path only if it is one of these."""
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 TWO = ("negative", "positive")
@@ -45,6 +57,8 @@ class SentimentModel:
     :param labels: the classes, the most negative first.
     :param polarity: the value of each class, from -1 to 1; None if they have none.
     :param parser: makes trees for sentences, where there is one.
+    :param pieces: cuts words for the network's transformer, where there is one.
+    :param opinions: finds what is talked about and the sentiment towards it, where there is such a head.
     """
 
     network: "torch.nn.Module"
@@ -53,6 +67,8 @@ class SentimentModel:
     labels: tuple[str, ...]
     polarity: tuple[float, ...] | None
     parser: "Parser | None" = None
+    pieces: "PieceReader | None" = None
+    opinions: "OpinionHead | None" = None
 
     @property
     def n_classes(self) -> int:
@@ -81,6 +97,7 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
 
     :param folder: made where it does not exist.
     """
+    from treesent.models.classifier.transformer_files import write_transformer
     from treesent.models.classifier.weights import weights_to_bytes
 
     folder = Path(folder)
@@ -90,11 +107,15 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
     half = model.table.matrix.dtype != np.float32
     with replacing(folder / WEIGHTS) as file:
         file.write(weights_to_bytes(model.network, half))
-    (folder / PARSER).unlink(missing_ok=True)
-    if model.parser is not None:
-        model.parser.save(folder / PARSER)
+    optional = {PARSER: model.parser, OPINIONS: model.opinions}
+    for name, part in optional.items():
+        (folder / name).unlink(missing_ok=True)
+        if part is not None:
+            part.save(folder / name)
     _current_table(model).save(folder / VECTORS)
-    files = [WEIGHTS, *([PARSER] if model.parser is not None else []), f"{VECTORS}/{FILE}"]
+    files = [WEIGHTS, *(name for name, part in optional.items() if part is not None), f"{VECTORS}/{FILE}"]
+    if model.pieces is not None:
+        files += write_transformer(folder, model.network, model.pieces)
     config = {
         "format": FORMAT,
         "treesent": __version__,
@@ -123,10 +144,13 @@ def load_model(folder: str | Path) -> SentimentModel:
         it.
     """
     from treesent.models.classifier.networks import build_network
+    from treesent.models.classifier.opinion_head import OpinionHead
+    from treesent.models.classifier.transformer_files import read_transformer
     from treesent.models.classifier.weights import EMBEDDING
     from treesent.models.parser.kinds import load_parser
     from treesent.nn.embedding import VectorEmbedding
     from treesent.nn.recurrent_layer import current_names
+    from treesent.nn.transformer import Transformer
     from treesent.nn.weights import build, read_weights
 
     folder = Path(folder)
@@ -137,16 +161,24 @@ def load_model(folder: str | Path) -> SentimentModel:
         table = VectorTable.load(folder / VECTORS)
         embedding = VectorEmbedding(table.matrix, table.scale)
         _, weights = read_weights(folder / WEIGHTS)
+        settings, pieces = read_transformer(folder, config["files"])
+
+        def make() -> Any:
+            transformer = None
+            if pieces is not None:
+                transformer = Transformer.of_config(settings, config["model"].get("word_pieces", "first"))
+            n_classes = len(config["labels"])
+            return build_network(config["model"], table.width, n_classes, embedding, None, transformer)
+
         network = build(
-            lambda: build_network(config["model"], table.width, len(config["labels"]), embedding),
-            current_names(weights),
-            folder / WEIGHTS,
-            config["model"],
-            without=EMBEDDING,
+            make, current_names(weights), folder / WEIGHTS, {**settings, **config["model"]}, without=EMBEDDING
         )
         parser = load_parser(folder / PARSER) if PARSER in config["files"] else None
         if parser is not None and parser.width != table.width:
             raise ModelError(f"the parser reads vectors of width {parser.width}, the table has {table.width}")
+        opinions = OpinionHead.load(folder / OPINIONS) if OPINIONS in config["files"] else None
+        if opinions is not None:
+            opinions.check_fits(network, table.width, len(config["labels"]))
     except TreesentError as error:
         raise ModelError(f"{folder}: {error}") from error
     return SentimentModel(
@@ -156,6 +188,8 @@ def load_model(folder: str | Path) -> SentimentModel:
         tuple(config["labels"]),
         None if config["polarity"] is None else tuple(config["polarity"]),
         parser,
+        pieces,
+        opinions,
     )
 
 

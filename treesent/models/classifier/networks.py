@@ -24,6 +24,7 @@ from treesent.models.classifier.rntn import RNTNConfig
 from treesent.models.classifier.tree_gru import TreeGRUConfig
 from treesent.models.classifier.tree_lstm import TreeLSTMConfig
 from treesent.nn.embedding import VectorEmbedding
+from treesent.nn.transformer import Transformer
 
 Config = TypeVar("Config")
 Classifier = RecursiveClassifier | RecurrentClassifier
@@ -35,7 +36,7 @@ class Network(Generic[Config]):
 
     :param config: the dataclass of its settings; its fields are the keys of the block.
     :param build: makes the network from a config, the width of the vectors, the number of classes, an
-        embedding or None, and a ``torch.Generator`` or None.
+        embedding or None, a ``torch.Generator`` or None, and a transformer or None.
     """
 
     config: type[Config]
@@ -74,6 +75,7 @@ def build_network(
     n_classes: int,
     embedding: VectorEmbedding | None = None,
     generator: torch.Generator | None = None,
+    transformer: Transformer | None = None,
 ) -> Classifier:
     """Make the network of a ``[model]`` block.
 
@@ -82,7 +84,8 @@ def build_network(
     :param n_classes: of every node.
     :param embedding: the vectors; may be set later.
     :param generator: where the first weights come from, so that a seed fixes them.
+    :param transformer: under the network, for ``encoder = "transformer"``.
     :raises RecipeError: if the name, a key or a value is wrong.
     """
     config = network_config(block)
-    return NETWORKS[block[KEY]].build(config, width, n_classes, embedding, generator)
+    return NETWORKS[block[KEY]].build(config, width, n_classes, embedding, generator, transformer)

@@ -34,11 +34,14 @@ def find_parser(recipe: Recipe, width: int) -> "Parser | None":
     return read_parser(path, width) if source.use and path is not None else None
 
 
-def lacks_parser(folder: Path) -> bool:
-    """Tell whether a trained folder is a pipeline without a parser of its own.
+def lacks_parser(recipe: Recipe, folder: Path) -> bool:
+    """Tell whether a trained pipeline has no parser of its own, though its recipe wants one.
 
-    :param folder: of a model of any family.
+    :param recipe: of any family.
+    :param folder: what it has made.
     """
+    if not recipe.sections.get("parser", ParserSource()).use or recipe.corpora.files("train_heads"):
+        return False
     component = folder / "treesent"
     return _has(component, WEIGHTS) and not _has(component, PARSER)
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from treesent.errors import RecipeError
 from treesent.models.classifier.node_states import NodeStates
+from treesent.models.classifier.word_input import WordInput
 from treesent.nn.batch import ForestBatch
 from treesent.nn.constituents import Constituents
 from treesent.nn.dropout import dropout, dropout_mask
@@ -20,16 +21,20 @@ from treesent.nn.initial import glorot_blocks
 from treesent.nn.pooling import AttentionPool, max_pool, mean_pool
 from treesent.nn.recurrent_layer import RecurrentLayer
 from treesent.nn.sequences import Sequences
+from treesent.nn.state_gradients import norms_by_distance
+from treesent.nn.transformer import Transformer
 
 POOLINGS = ("last", "mean", "max", "attention", "outputs")
 
 
-class RecurrentClassifier(nn.Module):
+class RecurrentClassifier(WordInput):
     """Word vectors, recurrent layers over each constituent, pooling, and a softmax layer.
 
     :param layers: the first reads vectors, each of the others the states of the one below.
     :param n_classes: of every node.
     :param embedding: vectors of the words; may be set later.
+    :param transformer: under the layers.
+    :param join: read static vectors beside the transformer's states.
     :param pooling: input of the softmax layer: ``last``, the last layer's state at the last word (of the
         backward direction: at the first); or the ``mean``, ``max`` or ``attention`` over the states at all
         words. With ``outputs``, the softmax layer reads the state at each word, and the logits of a
@@ -43,14 +48,14 @@ class RecurrentClassifier(nn.Module):
     :param generator: source of the initial weights of pooling and softmax layer.
     """
 
-    embedding: VectorEmbedding | None
-
     def __init__(
         self,
         layers: list[RecurrentLayer],
         n_classes: int,
         embedding: VectorEmbedding | None = None,
         *,
+        transformer: Transformer | None = None,
+        join: bool = True,
         pooling: str = "last",
         residual: bool = False,
         input_dropout: float = 0.0,
@@ -59,8 +64,7 @@ class RecurrentClassifier(nn.Module):
         output_dropout: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
-        self.embedding = embedding
+        super().__init__(embedding, transformer, join, input_dropout)
         self.layers = nn.ModuleList(layers)
         self.bidirectional = layers[0].backward_cell is not None
         self.hidden = layers[0].forward_cell.hidden
@@ -69,8 +73,8 @@ class RecurrentClassifier(nn.Module):
         self.attention = AttentionPool(width, generator) if pooling == "attention" else None
         self.weight = nn.Parameter(glorot_blocks(n_classes, [width], generator))
         self.bias = nn.Parameter(torch.zeros(n_classes))
-        self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
-        self.layer_dropout, self.output_dropout = layer_dropout, output_dropout
+        self.recurrent_dropout, self.layer_dropout = recurrent_dropout, layer_dropout
+        self.output_dropout = output_dropout
 
     def forward(self, batch: ForestBatch, generator: torch.Generator | None = None) -> NodeStates:
         """Score every node.
@@ -104,32 +108,33 @@ class RecurrentClassifier(nn.Module):
         if not batch.n_nodes:
             return self.forward(batch).logits
         sequences, states = self._run_forward(batch, None)
-        start = batch.constituents.start
+        start = self._reads(batch.constituents)
         begin = start.index_select(0, batch.roots.index_select(0, batch.tree[: batch.n_words]))
         step = start[: batch.n_words] - begin
         return self._classify(states.index_select(0, sequences.row(begin, step)), None)
 
     @property
     def record_steps(self) -> bool:
-        """Whether to keep what :meth:`step_gradient_norms` needs."""
+        """Whether to keep what :meth:`state_gradient_norms` needs."""
         return self.stack()[-1].forward_cell.record
 
     @record_steps.setter
     def record_steps(self, wanted: bool) -> None:
         self.stack()[-1].forward_cell.record = wanted
 
-    def step_gradient_norms(self) -> Tensor:
+    def state_gradient_norms(self) -> Tensor:
         """Return the norms of the loss's gradient with respect to the last layer's forward states.
 
-        The gradient of a state includes what comes through all later states, so it decays towards the first
-        words if it vanishes. Call it once after each backward pass: it releases what was kept.
+        While they are recorded, each constituent is read by itself, so that the only loss of a sequence is at its
+        last word (with pooling ``last``), and the states before it lie at 1, 2, 3 ... words from the loss. Call it
+        once after each backward pass: it releases what was kept.
 
-        :returns: the first step first. *Shape:* ``(steps,)``
+        :returns: the root mean square over the constituents with a loss, by the distance from the last word.
+            *Shape:* ``(steps,)``
         """
         cell = self.stack()[-1].forward_cell
-        kept, cell.outputs = cell.outputs, []
-        norms = [output.new_zeros(()) if output.grad is None else output.grad.norm() for output in kept]
-        return torch.stack(norms) if norms else self.bias.new_zeros(0)
+        kept, cell.kept = cell.kept, []
+        return norms_by_distance(kept) if kept else self.bias.new_zeros(0)
 
     def stack(self) -> list[RecurrentLayer]:
         """Return the layers, the lowest first."""
@@ -139,17 +144,11 @@ class RecurrentClassifier(nn.Module):
         hidden = dropout(hidden, self.output_dropout, self.training, generator)
         return functional.linear(hidden, self.weight, self.bias)
 
-    def _vectors(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
-        """Return the vectors of the distinct words. *Shape:* ``(n_distinct, width)``."""
-        if self.embedding is None:
-            raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
-        vectors: Tensor = self.embedding(batch.distinct, batch.extra)
-        return dropout(vectors, self.input_dropout, self.training, generator)
-
     def _run_forward(self, batch: ForestBatch, generator: torch.Generator | None) -> tuple[Sequences, Tensor]:
         """Run one direction from every word; constituents with the same first word have the same states."""
-        sequences = batch.constituents.forward_sequences()
-        states, words = self._vectors(batch, generator), batch.inverse.index_select(0, sequences.word)
+        sequences = self._forward_sequences(batch.constituents)
+        states, index = self.read_words(batch, generator)
+        words = sequences.word if index is None else index.index_select(0, sequences.word)
         tree = batch.tree.index_select(0, sequences.order)
         for number, layer in enumerate(self.stack()):
             if not number:
@@ -161,11 +160,21 @@ class RecurrentClassifier(nn.Module):
             states = states + below if self.residual else states
         return sequences, states
 
+    def _forward_sequences(self, constituents: Constituents) -> Sequences:
+        """Lay out what the forward direction reads: constituents that begin at one word share a sequence."""
+        return constituents.node_sequences() if self.record_steps else constituents.forward_sequences()
+
+    def _reads(self, constituents: Constituents) -> Tensor:
+        """Return the sequence that contains each node, by its first word. *Shape:* ``(n_nodes,)``."""
+        if not self.record_steps:
+            return constituents.start
+        return torch.arange(len(constituents.start), device=constituents.start.device)
+
     def _forward(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
         """Pool the states of one direction at each node. *Shape:* ``(n_nodes, hidden)``."""
         sequences, states = self._run_forward(batch, generator)
         constituents = batch.constituents
-        start = constituents.start
+        start = self._reads(constituents)
         if self.pooling == "last":
             return states.index_select(0, sequences.row(start, constituents.length - 1))
         nodes = constituents.node_sequences()
@@ -176,7 +185,7 @@ class RecurrentClassifier(nn.Module):
         """Score every node by the outputs at its words."""
         sequences, states = self._run_forward(batch, generator)
         constituents, nodes = batch.constituents, batch.constituents.node_sequences()
-        start, length = constituents.start, constituents.length
+        start, length = self._reads(constituents), constituents.length
         scores = functional.log_softmax(self._classify(states, generator), 1)
         row = sequences.row(start.index_select(0, nodes.sequence), nodes.step)
         logits = mean_pool(scores.index_select(0, row), nodes.sequence, length)
@@ -185,15 +194,16 @@ class RecurrentClassifier(nn.Module):
     def _bidirectional(self, batch: ForestBatch, generator: torch.Generator | None) -> Tensor:
         """Pool the states of two directions at each node. *Shape:* ``(n_nodes, 2 * hidden)``."""
         constituents = batch.constituents
-        start, end, length = constituents.start, constituents.end, constituents.length
-        vectors, first = self._vectors(batch, generator), self.stack()[0]
+        start, end, length = self._reads(constituents), constituents.end, constituents.length
+        vectors, index = self.read_words(batch, generator)
+        first = self.stack()[0]
         assert first.backward_cell is not None
-        forward, backward = constituents.forward_sequences(), constituents.backward_sequences()
+        forward, backward = self._forward_sequences(constituents), constituents.backward_sequences()
         forward_states, backward_states = (
             cell(
                 vectors,
                 sequences.steps,
-                batch.inverse.index_select(0, sequences.word),
+                sequences.word if index is None else index.index_select(0, sequences.word),
                 self._mask(batch, batch.tree.index_select(0, sequences.order), generator),
             )
             for sequences, cell in ((forward, first.forward_cell), (backward, first.backward_cell))

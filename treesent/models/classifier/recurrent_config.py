@@ -10,17 +10,21 @@ from pydantic import PositiveInt
 from treesent.config import Dropout, OneOf, section
 from treesent.errors import RecipeError
 from treesent.models.classifier.recurrent import POOLINGS, RecurrentClassifier
+from treesent.models.classifier.word_input import InputConfig, RecurrentEncoder, check_encoder, input_width
 from treesent.nn.cells import Cell, ForgetGateCell
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.recurrent_layer import RecurrentLayer
+from treesent.nn.transformer import Transformer
 
 
 @section
-class RecurrentConfig:
+class RecurrentConfig(InputConfig):
     """Settings of every recurrent network."""
 
     kind: ClassVar[type[Cell]]
     """The cell of every layer."""
+    encoder: RecurrentEncoder = "none"
+    """Network under the layers: ``none``, or the ``transformer`` of the section ``[transformer]``."""
     hidden: PositiveInt = 168
     """Width of the states of one direction."""
     layers: PositiveInt = 1
@@ -73,6 +77,7 @@ def build(
     n_classes: int,
     embedding: VectorEmbedding | None = None,
     generator: torch.Generator | None = None,
+    transformer: Transformer | None = None,
 ) -> RecurrentClassifier:
     """Make the network that a config describes.
 
@@ -81,7 +86,10 @@ def build(
     :param n_classes: of every node.
     :param embedding: the vectors; may be set later.
     :param generator: source of the initial weights, so that a seed fixes them.
+    :param transformer: that of ``encoder = "transformer"``.
     """
+    check_encoder(config.encoder, transformer)
+    width = input_width(config, width, transformer)
     above = config.hidden * (2 if config.bidirectional else 1)
     layers = []
     for below in (width, *[above] * (config.layers - 1)):
@@ -92,6 +100,8 @@ def build(
         layers,
         n_classes,
         embedding,
+        transformer=transformer,
+        join=config.join_vectors,
         pooling=config.pooling,
         residual=config.residual,
         input_dropout=config.input_dropout,

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from treesent.errors import RecipeError
 from treesent.models.classifier.node_states import NodeStates
+from treesent.models.classifier.word_input import WordInput
 from treesent.nn.batch import ForestBatch
 from treesent.nn.dropout import dropout, dropout_mask
 from treesent.nn.embedding import VectorEmbedding
@@ -16,16 +16,17 @@ from treesent.nn.initial import glorot_blocks
 from treesent.nn.levels import Composition
 from treesent.nn.node_attention import NodeAttention
 from treesent.nn.top_down import TopDown
+from treesent.nn.transformer import Transformer
 
 
-class RecursiveClassifier(nn.Module):
+class RecursiveClassifier(WordInput):
     """Word vectors, layers under the leaves, a composition up the tree, and a softmax layer.
-
-    Several networks may use one table of vectors, so it is passed in.
 
     :param composition: computes the states of nodes from those of their children.
     :param n_classes: of every node.
     :param embedding: vectors of the words; may be set later.
+    :param transformer: under the leaves.
+    :param join: read static vectors beside the transformer's states.
     :param projection: linear layer over the vectors.
     :param leaf: layer over each word's vector on its own, after the projection.
     :param encoder: recurrent network over the sentence, under the tree.
@@ -37,14 +38,14 @@ class RecursiveClassifier(nn.Module):
     :param generator: source of the softmax layer's initial weights.
     """
 
-    embedding: VectorEmbedding | None
-
     def __init__(
         self,
         composition: Composition,
         n_classes: int,
         embedding: VectorEmbedding | None = None,
         *,
+        transformer: Transformer | None = None,
+        join: bool = True,
         projection: nn.Linear | None = None,
         leaf: nn.Module | None = None,
         encoder: Encoder | None = None,
@@ -55,16 +56,14 @@ class RecursiveClassifier(nn.Module):
         output_dropout: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
-        self.embedding = embedding
+        super().__init__(embedding, transformer, join, input_dropout)
         self.projection, self.leaf = projection, leaf
         self.encoder, self.composition = encoder, composition
         self.top_down, self.attention = top_down, attention
         hidden = composition.hidden + (0 if top_down is None else top_down.hidden)
         self.weight = nn.Parameter(glorot_blocks(n_classes, [hidden], generator))
         self.bias = nn.Parameter(torch.zeros(n_classes))
-        self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
-        self.output_dropout = output_dropout
+        self.recurrent_dropout, self.output_dropout = recurrent_dropout, output_dropout
 
     def forward(self, batch: ForestBatch, generator: torch.Generator | None = None) -> NodeStates:
         """Score every node.
@@ -74,14 +73,15 @@ class RecursiveClassifier(nn.Module):
         :raises RecipeError: if no embedding is set.
         """
         # With one mask per tree, equal words of different trees have different states.
-        deduplicate = self.encoder is None and not (self.training and self.recurrent_dropout)
-        vectors = self._leaves(batch, deduplicate, generator)
+        static = self.encoder is None and self.transformer is None
+        deduplicate = static and not (self.training and self.recurrent_dropout)
+        leaves = self._leaves(batch, deduplicate, generator)
         mask = None
         if self.training and self.recurrent_dropout:
             shape = (batch.n_trees, self.composition.hidden)
             mask = dropout_mask(shape, self.recurrent_dropout, self.weight, generator)
         layout = batch.layout(deduplicate)
-        hidden = self.composition(vectors, layout, mask)[0]
+        hidden = self.composition(leaves, layout, mask)[0]
         index = layout.state
         if index is not None and (self.top_down is not None or self.attention is not None):
             # These depend on the position of a node, so equal words have different states.
@@ -99,10 +99,7 @@ class RecursiveClassifier(nn.Module):
 
     def _leaves(self, batch: ForestBatch, deduplicate: bool, generator: torch.Generator | None) -> Tensor:
         """Return the input at the leaves: a row per distinct word if deduplicated, else a row per word."""
-        if self.embedding is None:
-            raise RecipeError("the classifier has no vectors; set its embedding to a VectorEmbedding")
-        vectors: Tensor = self.embedding(batch.distinct, batch.extra)
-        vectors = dropout(vectors, self.input_dropout, self.training, generator)
+        vectors, index = self.read_words(batch, generator)
         if self.projection is not None:
             vectors = self.projection(vectors)
         if self.leaf is not None:
@@ -110,4 +107,4 @@ class RecursiveClassifier(nn.Module):
         if self.encoder is not None:
             encoded: Tensor = self.encoder(vectors, batch, generator)
             return encoded
-        return vectors if deduplicate else vectors.index_select(0, batch.inverse)
+        return vectors if deduplicate or index is None else vectors.index_select(0, index)

@@ -10,17 +10,20 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import nn
 
 from treesent.config import Dropout, OneOf, section
+from treesent.errors import RecipeError
 from treesent.models.classifier.recursive import RecursiveClassifier
+from treesent.models.classifier.word_input import TRANSFORMER, InputConfig, check_encoder, input_width
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.encoder import ENCODERS, Encoder
 from treesent.nn.initial import glorot_linear
 from treesent.nn.levels import Composition
 from treesent.nn.node_attention import NodeAttention
 from treesent.nn.top_down import TopDown
+from treesent.nn.transformer import Transformer
 
 
 @section
-class RecursiveConfig:
+class RecursiveConfig(InputConfig):
     """Settings of every recursive network; each network's own config adds to them."""
 
     hidden: PositiveInt = 150
@@ -30,10 +33,11 @@ class RecursiveConfig:
     :func:`~treesent.models.classifier.compact.fold_projection` moves it into the table."""
     leaf: NonNegativeInt = 0
     """Width of a tanh layer between vectors and tree, 0 for none."""
-    encoder: Annotated[str, OneOf(ENCODERS)] = "lstm"
-    """Bidirectional recurrent network under the leaves, ``lstm`` or ``sru``."""
+    encoder: Annotated[str, OneOf((*ENCODERS, TRANSFORMER))] = "lstm"
+    """Network under the leaves: a bidirectional recurrent one, ``lstm`` or ``sru``, or the ``transformer`` of the
+    section ``[transformer]``."""
     encoder_hidden: NonNegativeInt = 0
-    """Width of each of its directions, 0 for no encoder."""
+    """Width of each direction of a recurrent encoder, 0 for none."""
     encoder_layers: PositiveInt = 1
     """Number of its layers."""
     encoder_dropout: Dropout = 0.0
@@ -51,6 +55,11 @@ class RecursiveConfig:
     """Width of the scoring layer of an attention over the nodes of a tree, whose weighted sum becomes the
     root's state; 0 for none. See :class:`~treesent.nn.node_attention.NodeAttention`."""
 
+    def __post_init__(self) -> None:
+        if self.encoder == TRANSFORMER and (self.encoder_hidden or self.projection):
+            key = "encoder_hidden" if self.encoder_hidden else "projection"
+            raise RecipeError(f"{key} is {getattr(self, key)} beside encoder = 'transformer'; leave it out")
+
     @abstractmethod
     def composition(self, width: int, generator: torch.Generator | None) -> Composition:
         """Make the part in which the networks differ.
@@ -66,6 +75,7 @@ def build(
     n_classes: int,
     embedding: VectorEmbedding | None = None,
     generator: torch.Generator | None = None,
+    transformer: Transformer | None = None,
 ) -> RecursiveClassifier:
     """Make the network that a config describes.
 
@@ -74,7 +84,10 @@ def build(
     :param n_classes: of every node.
     :param embedding: the vectors; may be set later.
     :param generator: source of the initial weights, so that a seed fixes them.
+    :param transformer: that of ``encoder = "transformer"``.
     """
+    check_encoder(config.encoder, transformer)
+    width = input_width(config, width, transformer)
     projection: nn.Linear | None = None
     if config.projection:
         projection = glorot_linear(width, config.projection, generator, bias=False)
@@ -100,6 +113,8 @@ def build(
         composition,
         n_classes,
         embedding,
+        transformer=transformer,
+        join=config.join_vectors,
         projection=projection,
         leaf=leaf,
         encoder=encoder,

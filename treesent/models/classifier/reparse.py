@@ -25,4 +25,5 @@ def reparsed(corpus: EncodedCorpus, matrix: Float32, parser: "Parser") -> Encode
     distinct, inverse = np.unique(corpus.rows, return_inverse=True)
     vectors = torch.from_numpy(matrix[distinct])
     structure = parser.parse(vectors, torch.from_numpy(inverse), corpus.structure.lengths)
-    return EncodedCorpus(structure, corpus.rows, carry_labels(corpus.structure, corpus.label, structure))
+    label = carry_labels(corpus.structure, corpus.label, structure)
+    return EncodedCorpus(structure, corpus.rows, label, words=corpus.words)

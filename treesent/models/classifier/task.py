@@ -1,13 +1,13 @@
 """The training task of a classifier: the class of every labelled node, and of every labelled text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from treesent.data.batches import EncodedCorpus, in_order
+from treesent.data.batches import EncodedCorpus
 from treesent.metrics.accuracy import TreeScores
 from treesent.metrics.aggregation import (
     Aggregate,
@@ -17,9 +17,13 @@ from treesent.models.classifier.evaluation import predict, score_corpus
 from treesent.models.classifier.node_states import label_losses, label_weights, node_loss
 from treesent.models.classifier.texts import TextBatch, Texts, document_log_probs_of
 from treesent.nn.batch import ForestBatch
+from treesent.nn.pieces import MOST_PIECES
+from treesent.nn.precision import at_least_float32
+from treesent.text.pieces import Pieces
 from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
-from treesent.types import Int64
+from treesent.trees.forest import Forest
+from treesent.types import Float32, Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class ClassifierTask(Task):
     :param n_rows: rows of the table; a dropped word has this row, one past the last.
     :param width: width of the vectors.
     :param sets: whether some label names a set of classes, see :mod:`treesent.trees.label_sets`.
+    :param pieces: the word pieces of the distinct words, for a transformer; None without one.
+    :param longest: pieces of a window of the transformer at most.
+    :param teacher_share: weight of the teacher's probabilities in the loss, where the training trees have them.
+    :param node_fraction: of the labelled nodes below the roots that a batch keeps.
     :param seed: the run's; together with a batch's texts it fixes which words are dropped.
     """
 
@@ -48,6 +56,10 @@ class ClassifierTask(Task):
     width: int = 0
     seed: int = 0
     sets: bool = False
+    pieces: Pieces | None = None
+    longest: int = MOST_PIECES
+    node_fraction: float = 1.0
+    teacher_share: float = 0.0
 
     @property
     def n_train(self) -> int:
@@ -72,17 +84,41 @@ class ClassifierTask(Task):
         if self.word_dropout:
             corpus, extra = self._without_words(trees), np.zeros((1, self.width), np.float32)
             trees = np.arange(len(trees))
-        forest = corpus.forest(trees)
-        return TextBatch(
-            ForestBatch.from_forest(forest, device, non_blocking=non_blocking, extra=extra), found
-        )
+        if self.node_fraction < 1:
+            corpus, trees = self._without_labels(corpus.take(trees)), np.arange(len(trees))
+        part = corpus.take(trees)
+        forest = self._forest(part, device, non_blocking, extra)
+        soft = None
+        if part.soft is not None:
+            given = torch.from_numpy(part.soft).to(device, non_blocking=non_blocking).float()
+            soft = torch.empty_like(given).index_copy_(0, forest.order, given)
+        return TextBatch(forest, found, soft)
+
+    def _forest(
+        self,
+        part: EncodedCorpus,
+        device: torch.device,
+        non_blocking: bool = False,
+        extra: Float32 | None = None,
+    ) -> ForestBatch:
+        """Lay trees out on a device, with their pieces for a transformer."""
+        pieces = None if self.pieces is None or part.words is None else self.pieces.take(part.words)
+        forest = Forest.build(part.structure, part.rows, part.label)
+        return ForestBatch.from_forest(forest, device, non_blocking, extra, pieces, self.longest)
+
+    def _without_labels(self, part: EncodedCorpus) -> EncodedCorpus:
+        """Some trees, with the labels of all roots and of a fraction of the other nodes."""
+        rng = np.random.default_rng([self.seed, 3, *part.rows[:64].tolist()])
+        kept = rng.random(len(part.label)) < self.node_fraction
+        kept[part.structure.offsets[1:] - 1] = True
+        return replace(part, label=np.where(kept, part.label, -1))
 
     def _without_words(self, trees: Int64) -> EncodedCorpus:
         """Some trees, with the row past the table for dropped words."""
         part = self.train.take(trees)
         rng = np.random.default_rng([self.seed, 2, *trees[:64].tolist()])
         dropped = rng.random(len(part.rows)) < self.word_dropout
-        return EncodedCorpus(part.structure, np.where(dropped, self.n_rows, part.rows), part.label)
+        return replace(part, rows=np.where(dropped, self.n_rows, part.rows))
 
     def loss(
         self, model: nn.Module, batch: TextBatch, generator: torch.Generator, config: TrainingConfig
@@ -96,16 +132,20 @@ class ClassifierTask(Task):
         """
         forest, texts = batch.forest, batch.texts
         logits = model(forest, generator).logits
-        if texts is None:
+        if texts is None and batch.soft is None:
             return node_loss(logits, forest.label, self._node_weight(forest, config), self.sets)
-        roots = logits.index_select(0, forest.roots).float().log_softmax(1)
-        log_probs = document_log_probs_of(roots, texts, self.aggregate)
-        nodes, texts_weight = self._both(batch, config)
-        losses = label_losses(logits.float().log_softmax(1), forest.label, self.sets)
-        text_losses = label_losses(log_probs, texts.target, self.sets)
-        total = nodes.sum() + texts_weight.sum()
-        tiny = torch.finfo(torch.float32).tiny
-        return ((losses * nodes).sum() + (text_losses * texts_weight).sum()) / total.clamp(min=tiny)
+        log_probs = at_least_float32(logits).log_softmax(1)
+        nodes, text_weight = self._both(batch, config)
+        total = (label_losses(log_probs, forest.label, self.sets) * nodes).sum()
+        weight = nodes.sum() + text_weight.sum()
+        if texts is not None:
+            documents = document_log_probs_of(log_probs.index_select(0, forest.roots), texts, self.aggregate)
+            total = total + (label_losses(documents, texts.target, self.sets) * text_weight).sum()
+        if batch.soft is not None:
+            taught = self._taught(batch, config)
+            total = total - ((batch.soft * log_probs).sum(1) * taught).sum()
+            weight = weight + taught.sum()
+        return total / weight.clamp(min=torch.finfo(torch.float32).tiny)
 
     def weight(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
         """The weighted number of labels in a batch. *Shape:* ``()``.
@@ -114,7 +154,14 @@ class ClassifierTask(Task):
         :param config: has the weight of roots and texts.
         """
         nodes, texts = self._both(batch, config)
-        return nodes.sum() + texts.sum()
+        weight = nodes.sum() + texts.sum()
+        return weight if batch.soft is None else weight + self._taught(batch, config).sum()
+
+    def _taught(self, batch: TextBatch, config: TrainingConfig) -> Tensor:
+        """The weight of the teacher's probabilities of each node."""
+        weight = torch.full((batch.n_nodes,), self.teacher_share, device=batch.forest.device)
+        weight = weight.index_fill(0, batch.forest.roots, self.teacher_share * config.root_weight)
+        return weight * batch.taught
 
     def _both(self, batch: TextBatch, config: TrainingConfig) -> tuple[Tensor, Tensor]:
         """The weight of each node and each text in the loss: 0 without a label."""
@@ -122,6 +169,8 @@ class ClassifierTask(Task):
         labelled = (label >= 0).float()
         weight = self._node_weight(batch.forest, config)
         nodes = labelled if weight is None else weight * labelled
+        if batch.soft is not None:
+            nodes = nodes * (1 - self.teacher_share * batch.taught)
         if batch.texts is None:
             return nodes, nodes.new_zeros(1)
         target = batch.texts.target
@@ -148,6 +197,8 @@ class ClassifierTask(Task):
         :param device: where it is.
         :param batch_size: trees a batch.
         """
-        forests = in_order(self.dev, batch_size)
-        probs = predict(model, (ForestBatch.from_forest(forest, device) for forest in forests))
+        dev, n_trees = self.dev, len(self.dev)
+        starts = range(0, n_trees, batch_size)
+        trees = (np.arange(start, min(start + batch_size, n_trees)) for start in starts)
+        probs = predict(model, (self._forest(dev.take(some), device) for some in trees))
         return score_corpus(probs, self.dev, self.polarity, self.aggregate)

@@ -41,10 +41,19 @@ class TextBatch:
 
     :param forest: input of the network.
     :param texts: None if each tree is a text.
+    :param soft: a teacher's probabilities of each node, in forest order, zeros where it has none; None without one.
+        *Shape:* ``(n_nodes, n_classes)``
     """
 
     forest: ForestBatch
     texts: Texts | None
+    soft: Tensor | None = None
+
+    @property
+    def taught(self) -> Tensor:
+        """1 where a teacher has scored a node, 0 elsewhere. *Shape:* ``(n_nodes,)``."""
+        assert self.soft is not None
+        return (self.soft.sum(1) > 0).float()
 
     @property
     def n_trees(self) -> int:

@@ -34,3 +34,8 @@ class LanguageTrainingConfig(TrainingConfig):
         TrainingConfig.__post_init__(self)
         if self.metric == "free_perplexity" and not self.free_running:
             raise RecipeError("metric is 'free_perplexity', but free_running is false; set it to true")
+        if self.accumulate > 1:
+            raise RecipeError(
+                f"accumulate is {self.accumulate}, but a window continues the one before; must be 1 (make window or "
+                "batch_size smaller)"
+            )

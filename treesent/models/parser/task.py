@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from treesent.data.batches import EncodedCorpus, ranges
+from treesent.data.batches import EncodedCorpus
 from treesent.metrics.brackets import BracketScores, score_brackets
 from treesent.models.parser.chart import inside
 from treesent.models.parser.chart_parser import ChartParser, SentenceBatch, grid, groups, span_scores
@@ -17,6 +17,7 @@ from treesent.models.parser.kinds import Parser
 from treesent.nn.embedding import VectorEmbedding
 from treesent.training.sections import TrainingConfig
 from treesent.training.task import Task
+from treesent.trees.arrays import ranges
 from treesent.trees.structure import Structure
 from treesent.types import Int64
 

@@ -37,17 +37,19 @@ class Cell(nn.Module):
     """Number of blocks in the weights."""
     n_states: ClassVar[int] = 1
     """Number of states that a step hands to the next, the output included."""
+    gate_names: ClassVar[tuple[str, ...]] = ()
+    """What :meth:`gates` gives; none for a cell without gates."""
     affine: ClassVar[bool] = True
     """Whether a step uses the recurrent weights only in ``preactivations + h_prev @ recurrent``."""
     record: bool
-    """Keep the outputs of each step, and the gradients with respect to them."""
-    outputs: list[Tensor]
-    """The outputs of the last run with gradients, if :attr:`record` is set."""
+    """Keep the states after each step, and the gradients with respect to them."""
+    kept: list[State]
+    """The states of the last run with gradients, if :attr:`record` is set."""
 
     def __init__(self, width: int, hidden: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.width, self.hidden = width, hidden
-        self.record, self.outputs = False, []
+        self.record, self.kept = False, []
         self.make_weights(generator)
 
     def make_weights(self, generator: torch.Generator | None) -> None:
@@ -100,7 +102,7 @@ class Cell(nn.Module):
         preactivations = unrolled.preactivations
         if state is None:
             state = (preactivations.new_zeros(steps.sizes[0], self.hidden),) * self.n_states
-        outputs = []
+        outputs, kept = [], []
         # One split has one backward pass; a slice per step would have many.
         parts: tuple[Tensor, ...] = torch.split(preactivations if index is None else index, list(steps.sizes))
         for t, rows in enumerate(parts):
@@ -112,11 +114,14 @@ class Cell(nn.Module):
                 mask = None if mask is None else mask[:n]
             h_prev = state[0] if mask is None else state[0] * mask
             state = unrolled.step(part, h_prev, state, t)
+            if self.record and torch.is_grad_enabled():
+                # As copies, the hidden state and the memory have gradients of their own.
+                state = tuple(each.clone() for each in state)
+                for each in state:
+                    each.retain_grad()
+                kept.append(state)
             outputs.append(state[0])
-        if self.record and torch.is_grad_enabled():
-            for output in outputs:
-                output.retain_grad()
-            self.outputs = outputs
+        self.kept = kept
         return torch.cat(outputs)
 
     def input_bias(self) -> Tensor:
@@ -147,6 +152,13 @@ class Cell(nn.Module):
         :returns: the new states, the hidden state first. *Shape:* ``(batch, hidden)`` each
         """
         raise NotImplementedError
+
+    def gates(self, preactivations: Tensor, h_prev: Tensor, recurrent: Tensor) -> tuple[Tensor, ...]:
+        """Return how open each gate of a step is, from 0 to 1, in the order of :attr:`gate_names`.
+
+        The parameters are those of :meth:`step`. *Shape of each:* ``(batch, hidden)``
+        """
+        return ()
 
 
 class Unrolled:

@@ -24,6 +24,7 @@ class GRU(TorchCell):
     """
 
     n_gates, torch_module, affine = 3, nn.GRU, False
+    gate_names = ("reset gate", "update gate")
 
     def project(self, inputs: Tensor) -> Tensor:
         """See :meth:`Cell.project`; a step adds the recurrent bias."""
@@ -38,3 +39,9 @@ class GRU(TorchCell):
         r, z = (input_rz + recurrent_rz).sigmoid().chunk(2, 1)
         n = torch.addcmul(input_n, r, recurrent_n).tanh()
         return (torch.lerp(n, state[0].to(z.dtype), z),)
+
+    def gates(self, preactivations: Tensor, h_prev: Tensor, recurrent: Tensor) -> tuple[Tensor, ...]:
+        """See :meth:`Cell.gates`."""
+        product = torch.addmm(self.kernel.bias_hh_l0, h_prev, recurrent)
+        r, z, _ = (preactivations + product).sigmoid().chunk(3, 1)
+        return r, z

@@ -24,6 +24,7 @@ class LSTM(ForgetGateCell, TorchCell):
     """
 
     n_gates, n_states, torch_module = 4, 2, nn.LSTM
+    gate_names = ("input gate", "forget gate", "output gate")
 
     def step(self, preactivations: Tensor, h_prev: Tensor, state: State, recurrent: Tensor, t: int) -> State:
         """See :meth:`Cell.step`."""
@@ -33,3 +34,8 @@ class LSTM(ForgetGateCell, TorchCell):
         i, f = i_f.sigmoid().chunk(2, 1)
         c = torch.addcmul(i * u.tanh(), f, state[1])
         return o.sigmoid() * c.tanh(), c
+
+    def gates(self, preactivations: Tensor, h_prev: Tensor, recurrent: Tensor) -> tuple[Tensor, ...]:
+        """See :meth:`Cell.gates`."""
+        i, f, _, o = torch.addmm(preactivations, h_prev, recurrent).sigmoid().chunk(4, 1)
+        return i, f, o

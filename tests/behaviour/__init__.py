@@ -1,0 +1,1 @@
+"""What the pipeline says of phenomena of language: minimal pairs and invariances, from templates."""
