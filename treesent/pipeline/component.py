@@ -63,6 +63,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         trees: str = "auto",
         aggregate: str = "mean",
         spans_key: str | None = None,
+        opinions: bool = True,
         scorer: Callable[..., dict[str, Any]] | None = scoring.score,
     ) -> None:
         """Make the component; weights are read when they are first needed.
@@ -78,6 +79,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
             ``last`` or ``product``.
         :param spans_key: write the scored phrases to ``doc.spans`` under this key, see
             :func:`treesent.pipeline.spans.write_spans`; None to leave ``doc.spans`` alone.
+        :param opinions: find opinions too, with a model that has a head for them; false saves their time.
         :param scorer: what ``nlp.evaluate`` calls.
         :raises TreesentError: where one of these makes no sense, or there is no such pipeline.
         """
@@ -88,6 +90,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         self.trees = check_trees(trees)
         self.aggregate = check_aggregate(aggregate)
         self.spans_key = spans_key
+        self.opinions = opinions
         self._source = pipeline_path(pretrained) if model is None and pretrained is not None else None
         if self._source is not None:
             _warn_of_language(self._source, vocab.lang)
@@ -143,7 +146,9 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         shim = attach(self.model, model.network, device)
         if model.parser is not None:
             model.parser.to(shim.device)  # it reads the network's vectors
-        self._predictor = Predictor(model, shim, self.trees, self.aggregate)
+        if model.opinions is not None:
+            model.opinions.to(shim.device)  # it reads the network's states
+        self._predictor = Predictor(model, shim, self.trees, self.aggregate, self.opinions)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -319,7 +324,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # For the workers of nlp.pipe(n_process=2) that are started by spawn.
-        names = ("trees", "aggregate", "spans_key", "scorer")
+        names = ("trees", "aggregate", "spans_key", "opinions", "scorer")
         settings = {name: getattr(self, name) for name in names}
         loaded = self._predictor is not None
         files = pipeline_io.model_to_bytes(self.trained) if loaded else None
@@ -369,13 +374,21 @@ def _one_thread() -> None:
 
 @Language.factory(
     FACTORY,
-    assigns=["doc._.sentiment", "doc._.sentiments", "span._.sentiment", "span._.tree", "token._.sentiment"],
+    assigns=[
+        "doc._.sentiment",
+        "doc._.sentiments",
+        "doc._.opinions",
+        "span._.sentiment",
+        "span._.tree",
+        "token._.sentiment",
+    ],
     default_config={
         "model": None,
         "pretrained": PRETRAINED,
         "trees": "auto",
         "aggregate": "mean",
         "spans_key": None,
+        "opinions": True,
         "scorer": {"@scorers": "treesent.scorer.v1"},
     },
     default_score_weights=scoring.SCORE_WEIGHTS,
@@ -388,6 +401,7 @@ def make_treesent(
     trees: str,
     aggregate: str,
     spans_key: str | None,
+    opinions: bool,
     scorer: "Callable[..., dict[str, Any]] | None",
 ) -> TreeSentiment:
     """Make the component for a pipeline; the arguments are those of :class:`TreeSentiment`.
@@ -404,6 +418,7 @@ def make_treesent(
         trees=trees,
         aggregate=aggregate,
         spans_key=spans_key,
+        opinions=opinions,
         scorer=scorer,
     )
 
