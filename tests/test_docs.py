@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from treesent.cli import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/start.md", "docs/use.md", "docs/train.md", "docs/vectors.md"]
+PAGES = ["README.md", "docs/start.md", "docs/use.md", "docs/serve.md", "docs/train.md", "docs/vectors.md"]
 FENCE = re.compile(r"```(python|bash|ini)\n(.*?)```", re.DOTALL)
 TREES = """\
 (3 (2 (2 The) (2 acting)) (3 (2 is) (4 superb)))
@@ -40,6 +40,12 @@ def workplace(tmp_path, monkeypatch):
     (tmp_path / "rated.csv").write_text("text,label\nA dull film.,negative\nSuperb!,very positive\n")
     (tmp_path / "reviews.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in REVIEWS) * 20)
     (tmp_path / "texts.txt").write_text("The acting is superb.\nA dull film.\n")
+    aspects = [{"from": 4, "to": 8, "label": "negative"}, {"from": 26, "to": 32, "label": "positive"}]
+    rows = [
+        {"text": "The plot is thin, but the acting is superb.", "aspects": aspects, "split": s}
+        for s in ("train", "dev")
+    ]
+    (tmp_path / "aspects.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "phrases.csv").write_text("text,phrase,label\nA dull film.,dull,negative\n")
     return tmp_path
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treesent.errors import DataError
-from treesent.pipeline.suite import expected_calibration_error, run_suite, vader_scorer
+from treesent.metrics.calibration import reliability
+from treesent.pipeline.suite import run_suite, vader_scorer
 
 ROWS = [
     {"text": "a great film", "label": "positive", "split": "dev"},
@@ -62,6 +63,6 @@ def test_what_cannot_be_measured(tmp_path, name, label, message):
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30))
 def test_calibration_error_is_a_mean_gap(pairs):
     confidence, right = np.array([c for c, _ in pairs]), np.array([r for _, r in pairs])
-    error = expected_calibration_error(confidence, right)
+    error = reliability(confidence, right).error
     assert abs(confidence.mean() - right.mean()) - 1e-9 <= error <= 1 + 1e-9
-    assert expected_calibration_error(np.ones(4), np.array([True, True, False, False])) == pytest.approx(0.5)
+    assert reliability(np.ones(4), np.array([True, True, False, False])).error == pytest.approx(0.5)

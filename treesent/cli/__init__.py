@@ -19,6 +19,7 @@ COMMANDS = (
     "score",
     "serve",
     "train",
+    "aspects",
     "curves",
     "attention",
     "evaluate",

@@ -4,11 +4,21 @@ import json
 import warnings
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from treesent.cli.options import Device, Encoding, Null, QuotedTsv, Separator, Threads, open_pipeline
+from treesent.cli.options import (
+    Device,
+    Encoding,
+    Null,
+    Overwrite,
+    QuotedTsv,
+    Separator,
+    Threads,
+    open_pipeline,
+)
 
 if TYPE_CHECKING:
     from treesent.metrics.accuracy import Scores
@@ -60,6 +70,11 @@ def evaluate(
     word_lists: Annotated[
         bool, typer.Option("--word-lists", help="With --suite: VADER and TextBlob too.")
     ] = False,
+    reliability: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg", help="Draw confidence beside accuracy; also FILE.png."),
+    ] = None,
+    overwrite: Overwrite = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Trees or texts scored together.")] = 256,
     threads: Threads = 1,
     device: Device = "auto",
@@ -74,7 +89,9 @@ def evaluate(
     classes are together more probable than the negative ones.
     """
     from treesent.data.dialect import Dialect
+    from treesent.files import check_outputs
     from treesent.pipeline.evaluation import evaluate_file
+    from treesent.render.style import check_picture
 
     if cases:
         _print_cases(model, data, threads, device, as_json)
@@ -82,6 +99,9 @@ def evaluate(
     if suite:
         _print_suite(model, data, threads, device, as_json, word_lists)
         return
+    if reliability is not None:
+        check_picture(reliability)
+    check_outputs([reliability], [data], overwrite=overwrite)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         report = evaluate_file(
@@ -96,6 +116,10 @@ def evaluate(
     for warning in caught:
         if issubclass(warning.category, UserWarning):
             typer.echo(f"treesent: warning: {warning.message}", err=True)
+    if reliability is not None and report.reliability is not None:
+        from treesent.render.reliability import draw_reliability
+
+        draw_reliability(report.reliability, reliability)
     if as_json:
         typer.echo(json.dumps(report.to_dict()))
         return
@@ -103,6 +127,8 @@ def evaluate(
     typer.echo(table({"root": report.root} | ({} if report.nodes is None else {"nodes": report.nodes})))
     if report.n_empty:
         typer.echo(f"{report.n_empty} rows without text left out")
+    if report.reliability is not None:
+        typer.echo(f"expected calibration error of the roots: {report.reliability.error:.3f} (0 to 1)")
     typer.echo("\nroots: label by row, prediction by column\n" + confusion_table(report.root, report.labels))
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from treesent.errors import DataError, ModelError
+from treesent.errors import DataError, ModelError, RecipeError
+from treesent.files import data_path
 from treesent.models.parser.seq2seq import CLOSE, WORD, Seq2SeqParser
 from treesent.models.parser.trainer import ENCODER_DECODER_FILE
 from treesent.nn.embedding import VectorEmbedding
@@ -61,7 +62,7 @@ def _of_folder(folder: Path, text: str, vectors: str | Path) -> AttentionMap:
 
     nlp = spacy.blank("en")
     parser = Seq2SeqParser.load(folder / ENCODER_DECODER_FILE)
-    table = find_table(vectors, nlp.vocab)
+    table = find_table(_found(vectors), nlp.vocab)
     if table.width != parser.width:
         raise ModelError(
             f"{folder} reads vectors of width {parser.width}, and {vectors} has {table.width}: "
@@ -71,6 +72,14 @@ def _of_folder(folder: Path, text: str, vectors: str | Path) -> AttentionMap:
     sentences = Sentences.of(tokens, starts)
     words, lookup = _first(tokens, sentences, RowFinder(table).find(tokens, sentences.token), text)
     return of_parser(parser, VectorEmbedding(table.matrix, table.scale), words, lookup)
+
+
+def _found(vectors: str | Path) -> str | Path:
+    """The path of packaged vectors, ``tiny.txt`` for example; others as they are."""
+    try:
+        return data_path(vectors, Path())
+    except RecipeError:
+        return vectors
 
 
 def _first(

@@ -1,10 +1,6 @@
 """The spaCy component ``treesent``: text goes in, and every phrase comes out with a sentiment."""
 
-import json
-import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
@@ -38,6 +34,7 @@ from treesent.pipeline.lookup import FACTORY, PRETRAINED
 from treesent.pipeline.predict import Prediction, Predictor
 from treesent.pipeline.reasons import explain
 from treesent.pipeline.spans import write_spans
+from treesent.pipeline.startup import calm_children, warn_of_language
 from treesent.pipeline.tree_sources import check_trees
 from treesent.text.runs import keep_long_runs
 from treesent.types import Float32
@@ -63,6 +60,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         trees: str = "auto",
         aggregate: str = "mean",
         spans_key: str | None = None,
+        opinions: bool = True,
         scorer: Callable[..., dict[str, Any]] | None = scoring.score,
     ) -> None:
         """Make the component; weights are read when they are first needed.
@@ -78,6 +76,7 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
             ``last`` or ``product``.
         :param spans_key: write the scored phrases to ``doc.spans`` under this key, see
             :func:`treesent.pipeline.spans.write_spans`; None to leave ``doc.spans`` alone.
+        :param opinions: find opinions too, with a model that has a head for them; false saves their time.
         :param scorer: what ``nlp.evaluate`` calls.
         :raises TreesentError: where one of these makes no sense, or there is no such pipeline.
         """
@@ -88,15 +87,16 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         self.trees = check_trees(trees)
         self.aggregate = check_aggregate(aggregate)
         self.spans_key = spans_key
+        self.opinions = opinions
         self._source = pipeline_path(pretrained) if model is None and pretrained is not None else None
         if self._source is not None:
-            _warn_of_language(self._source, vocab.lang)
+            warn_of_language(self._source, vocab.lang)
         self.model = network_model({KEY: "treesent.TreeLSTM.v1"}) if model is None else model
         self._untrained = model is not None
         self._predictor: Predictor | None = None
         self._lock = RLock()
         register_extensions(replace=True)
-        _calm_children()
+        calm_children()
 
     @property
     def predictor(self) -> Predictor:
@@ -143,7 +143,9 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         shim = attach(self.model, model.network, device)
         if model.parser is not None:
             model.parser.to(shim.device)  # it reads the network's vectors
-        self._predictor = Predictor(model, shim, self.trees, self.aggregate)
+        if model.opinions is not None:
+            model.opinions.to(shim.device)  # it reads the network's states
+        self._predictor = Predictor(model, shim, self.trees, self.aggregate, self.opinions)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -319,26 +321,12 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # For the workers of nlp.pipe(n_process=2) that are started by spawn.
-        names = ("trees", "aggregate", "spans_key", "scorer")
+        names = ("trees", "aggregate", "spans_key", "opinions", "scorer")
         settings = {name: getattr(self, name) for name in names}
         loaded = self._predictor is not None
         files = pipeline_io.model_to_bytes(self.trained) if loaded else None
         block = dict(self.model.attrs["block"]) if self._untrained else None
         return _rebuild, (self.vocab, self.name, settings, self._source, block, files)
-
-
-def _warn_of_language(source: Path, lang: str) -> None:
-    """Say once that a pipeline's language is not the model's: it would score, and mean nothing."""
-    try:
-        own = json.loads((source / "meta.json").read_text("utf-8")).get("lang")
-    except (OSError, ValueError, AttributeError):
-        return
-    if own and lang not in (own, "xx", "mul", ""):
-        warnings.warn(
-            f"the weights of {source.name} are for the language {own!r}, and the pipeline's is {lang!r}: what it "
-            "says will mean little; train a model on texts of that language (treesent train imdb)",
-            stacklevel=4,
-        )
 
 
 def _rebuild(
@@ -356,26 +344,23 @@ def _rebuild(
     return component
 
 
-@cache
-def _calm_children() -> None:
-    """Give forked processes one thread: the parent's pool of threads does not exist in them."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_one_thread)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @Language.factory(
     FACTORY,
-    assigns=["doc._.sentiment", "doc._.sentiments", "span._.sentiment", "span._.tree", "token._.sentiment"],
+    assigns=[
+        "doc._.sentiment",
+        "doc._.sentiments",
+        "doc._.opinions",
+        "span._.sentiment",
+        "span._.tree",
+        "token._.sentiment",
+    ],
     default_config={
         "model": None,
         "pretrained": PRETRAINED,
         "trees": "auto",
         "aggregate": "mean",
         "spans_key": None,
+        "opinions": True,
         "scorer": {"@scorers": "treesent.scorer.v1"},
     },
     default_score_weights=scoring.SCORE_WEIGHTS,
@@ -388,6 +373,7 @@ def make_treesent(
     trees: str,
     aggregate: str,
     spans_key: str | None,
+    opinions: bool,
     scorer: "Callable[..., dict[str, Any]] | None",
 ) -> TreeSentiment:
     """Make the component for a pipeline; the arguments are those of :class:`TreeSentiment`.
@@ -404,6 +390,7 @@ def make_treesent(
         trees=trees,
         aggregate=aggregate,
         spans_key=spans_key,
+        opinions=opinions,
         scorer=scorer,
     )
 

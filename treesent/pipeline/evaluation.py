@@ -16,7 +16,8 @@ from treesent.data.sst import read_treebank
 from treesent.data.texts import is_labelled
 from treesent.errors import DataError
 from treesent.metrics.accuracy import Scores, score
-from treesent.models.classifier.evaluation import evaluate_trees
+from treesent.metrics.calibration import Reliability, reliability
+from treesent.models.classifier.evaluation import predict_corpus, score_corpus
 from treesent.models.classifier.folder import default_labels, default_polarity
 from treesent.pipeline.lookup import component_of, components_of
 from treesent.pipeline.tree_sources import Trees, check_trees
@@ -37,18 +38,23 @@ class Evaluation:
     :param nodes: of all labelled nodes; None if only roots have labels.
     :param labels: names of the classes.
     :param n_empty: rows of a table left out because they had no text; None for trees.
+    :param reliability: of the labels of whole trees or texts: the probability of the most probable class beside how
+        often it is right.
     """
 
     root: Scores
     nodes: Scores | None
     labels: tuple[str, ...]
     n_empty: int | None = None
+    reliability: Reliability | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values for JSON."""
         report: dict[str, Any] = {"root": self.root.to_dict()}
         if self.nodes is not None:
             report["nodes"] = self.nodes.to_dict()
+        if self.reliability is not None:
+            report["root"]["calibration_error"] = self.reliability.error
         return report if self.n_empty is None else report | {"n_empty": self.n_empty}
 
 
@@ -83,10 +89,10 @@ def evaluate_file(
     corpus = read_treebank([path], len(model.labels))
     if trees != "gold":
         return _evaluate_words(nlp, corpus, trees, batch_size)
-    scores = evaluate_trees(
-        model.network, model.table, corpus, model.polarity, batch_size, pieces=model.pieces
-    )
-    return Evaluation(scores.root, scores.nodes, model.labels)
+    probs, encoded = predict_corpus(model.network, model.table, corpus, batch_size, model.pieces)
+    scores = score_corpus(probs, encoded, model.polarity)
+    sure = _reliability(probs[corpus.roots], corpus.label[corpus.roots])
+    return Evaluation(scores.root, scores.nodes, model.labels, reliability=sure)
 
 
 def evaluate_table(
@@ -118,8 +124,16 @@ def evaluate_table(
     labels = np.array(table.labels)[kept]
     if (labels >= len(model.labels)).any():
         names, probs, labels = by_side(probs[kept], labels, np.array(model.polarity, np.float32))
-        return Evaluation(score(probs, labels, default_polarity(len(names))), None, names, n_empty)
-    return Evaluation(score(probs[kept], labels, model.polarity), None, model.labels, n_empty)
+        root = score(probs, labels, default_polarity(len(names)))
+        return Evaluation(root, None, names, n_empty, _reliability(probs, labels))
+    root = score(probs[kept], labels, model.polarity)
+    return Evaluation(root, None, model.labels, n_empty, _reliability(probs[kept], labels))
+
+
+def _reliability(probs: Float32, labels: Int64) -> Reliability:
+    """Compare the probability of the most probable class with how often it is the label."""
+    kept = labels >= 0
+    return reliability(probs[kept].max(axis=1).astype(np.float64), probs[kept].argmax(axis=1) == labels[kept])
 
 
 def by_side(probs: Float32, labels: Int64, polarity: Float32) -> tuple[tuple[str, ...], Float32, Int64]:
@@ -142,8 +156,9 @@ def _evaluate_words(nlp: "Language", corpus: Corpus, trees: str, batch_size: int
     component = component_of(nlp)
     scored = _scored(nlp, _docs(nlp, corpus), check_trees(trees), batch_size)
     probs, kept = _document_probs(scored, len(component.labels))
-    root = score(probs[kept], corpus.label[corpus.roots][kept], component.trained.polarity)
-    return Evaluation(root, None, component.labels)
+    labels = corpus.label[corpus.roots][kept]
+    root = score(probs[kept], labels, component.trained.polarity)
+    return Evaluation(root, None, component.labels, reliability=_reliability(probs[kept], labels))
 
 
 def _scored(nlp: "Language", docs: "Iterable[Doc]", trees: Trees, batch_size: int) -> "Iterator[Doc]":

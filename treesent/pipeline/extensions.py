@@ -8,8 +8,10 @@ import numpy as np
 
 from treesent.metrics.aggregation import check_aggregate, document_probs
 from treesent.pipeline import record as store
+from treesent.pipeline.opinions import doc_opinions
 from treesent.pipeline.reasons import doc_reasons
 from treesent.pipeline.sentiment import Sentiment, sentiment_of
+from treesent.pipeline.towards import towards
 from treesent.pipeline.treeview import TreeView
 from treesent.types import Float32
 
@@ -58,6 +60,22 @@ def doc_sentiment_in_context(doc: "Doc", span: "Span") -> Sentiment | None:
     if smallest is None:
         return span_sentiment(span)
     return next((node.sentiment for node in smallest.outwards() if not node.neutral), smallest.root.sentiment)
+
+
+def span_sentiment_towards(span: "Span") -> Sentiment | None:
+    """What its sentence says of a span: "negative" of "plot" in "The plot is thin, but the acting is superb".
+
+    The model's head for opinions tells it. Without one it is the sentiment in context.
+
+    :returns: None if the span has no words.
+    """
+    found = towards(span)
+    return doc_sentiment_in_context(span.doc, span) if found is None else found
+
+
+def doc_sentiment_towards(doc: "Doc", span: "Span") -> Sentiment | None:
+    """The sentiment towards a span of the Doc, see :func:`span_sentiment_towards`."""
+    return span_sentiment_towards(span)
 
 
 def span_tree(span: "Span") -> TreeView | None:
@@ -136,9 +154,12 @@ def _extensions() -> list[tuple[Any, str, dict[str, Any]]]:
         (Doc, "sentiment", {"getter": doc_sentiment, "setter": set_doc_sentiment}),
         (Doc, "sentiments", {"getter": doc_sentiments}),
         (Doc, "sentiment_in_context", {"method": doc_sentiment_in_context}),
+        (Doc, "sentiment_towards", {"method": doc_sentiment_towards}),
+        (Doc, "opinions", {"getter": doc_opinions}),
         (Doc, "sentiment_reasons", {"getter": doc_reasons}),
         (Doc, "unknown_words", {"getter": doc_unknown}),
         (Span, "sentiment", {"getter": span_sentiment}),
+        (Span, "sentiment_towards", {"getter": span_sentiment_towards}),
         (Span, "tree", {"getter": span_tree}),
         (Token, "sentiment", {"getter": token_sentiment}),
     ]

@@ -1,16 +1,18 @@
 """From Docs to scored trees: the path that every prediction takes, on whole batches."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from thinc.api import ArgsKwargs
 
+from treesent.models.classifier.opinion_head import opinions_of
 from treesent.nn.batch import ForestBatch
 from treesent.nn.pieces import MOST_PIECES
 from treesent.pipeline.record import Record
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
     from treesent.models.classifier.folder import SentimentModel
+    from treesent.models.classifier.node_states import NodeStates
     from treesent.pipeline.architectures import NetworkShim
 
 # About 256 sentences: larger batches spend their time on page faults.
@@ -45,11 +48,60 @@ class Prediction:
     starts: Bool | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What networks say of the trees of a batch.
+
+    :param probs: the classes of every node, in post-order. *Shape:* ``(n_nodes, n_classes)``.
+    :param towards: see :class:`~treesent.pipeline.record.Record`. *Shape:* ``(n_words, 3)``.
+    :param target: see there. *Shape:* ``(n_words,)``.
+    """
+
+    probs: Float32
+    towards: Float32 | None = None
+    target: npt.NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """What the network leaves at the nodes of some trees, in post-order.
+
+    :param words: where their words lie among all.
+    :param nodes: where their nodes lie among all.
+    :param structure: the trees.
+    :param probs: the nodes' classes. *Shape:* ``(n_nodes, n_classes)``.
+    :param output: what the network gave, in the order of the forest.
+    :param order: where each node lies there. *Shape:* ``(n_nodes,)``.
+    :param vectors: the words' vectors, where they were asked for. *Shape:* ``(n_words, width)``.
+    """
+
+    words: slice
+    nodes: slice
+    structure: Structure
+    probs: torch.Tensor
+    output: "NodeStates"
+    order: torch.Tensor
+    vectors: torch.Tensor | None
+
+    @property
+    def hidden(self) -> torch.Tensor:
+        """The nodes' hidden states. *Shape:* ``(n_nodes, hidden)``."""
+        return self.output.hidden.index_select(0, self.order).float()
+
+
 class Predictor:
     """Scores Docs with one model; it keeps the look-ups that the model's table allows."""
 
-    def __init__(self, model: "SentimentModel", shim: "NetworkShim", trees: Trees, aggregate: str) -> None:
+    def __init__(
+        self,
+        model: "SentimentModel",
+        shim: "NetworkShim",
+        trees: Trees,
+        aggregate: str,
+        opinions: bool = True,
+    ) -> None:
         self.model, self.shim, self.trees, self.aggregate = model, shim, trees, aggregate
+        self.opinions = opinions
         self.rows = RowFinder(model.table)
         self._reader = DocReader()
         transformer = getattr(model.network, "transformer", None)
@@ -90,8 +142,7 @@ class Predictor:
     def score(self, batch: Batch, source: Source) -> list[Prediction]:
         """Score Docs whose trees come from one source."""
         structure = structure_of(batch, source, self.model)
-        probs = self.probabilities(structure, batch)
-        return self._annotate(batch, structure, probs)
+        return self._annotate(batch, structure, self.scores(structure, batch))
 
     def _warn(self) -> None:
         with self._lock:
@@ -110,18 +161,62 @@ class Predictor:
         :returns: *Shape:* ``(n_nodes, n_classes)``.
         """
         probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
+        for part in self.states(structure, read, words):
+            probs[part.nodes] = part.probs.cpu().numpy()
+        return probs
+
+    def scores(self, structure: Structure, read: Batch) -> Scores:
+        """Run the network on trees, and its head for opinions.
+
+        :param structure: the trees.
+        :param read: the Docs that they are trees of.
+        """
+        head = self.model.opinions if self.opinions else None
+        if head is None:
+            return Scores(self.probabilities(structure, read))
+        probs = np.empty((structure.n_nodes, self.model.n_classes), np.float32)
+        towards = np.empty((structure.n_words, 3), np.float32)
+        target = np.empty(structure.n_words, np.uint8)
+        for part in self.states(structure, read, vectors=head.config.vectors > 0):
+            probs[part.nodes] = part.probs.cpu().numpy()
+            found = opinions_of(head, part.hidden, part.probs, part.vectors, part.structure)
+            towards[part.words], target[part.words] = found
+        return Scores(probs, towards, target)
+
+    def states(
+        self, structure: Structure, read: Batch, words: Int64 | None = None, vectors: bool = False
+    ) -> Iterator[States]:
+        """Run the network on trees, some of them at a time.
+
+        :param structure: the trees.
+        :param read: the Docs that they are trees of.
+        :param words: the words of the trees, counted over the Docs; None for all in order.
+            *Shape:* ``(n_words,)``.
+        :param vectors: give the words' vectors too.
+        """
         first = np.concatenate([[0], np.cumsum(structure.lengths)])
         begin = 0
         while begin < structure.n_trees:
             end = max(begin + 1, int(np.searchsorted(first, first[begin] + CHUNK, "right")) - 1)
-            nodes = slice(structure.offsets[begin], structure.offsets[end])
-            here = np.arange(first[begin], first[end]) if words is None else words[first[begin] : first[end]]
-            batch = self.to_device(structure.part(begin, end), read, words=here)
-            logits = self.shim.predict(ArgsKwargs((batch,), {})).logits
-            logits = torch.softmax(logits.float(), dim=1).index_select(0, batch.order)
-            probs[nodes] = logits.cpu().numpy()
+            own, part = slice(*first[[begin, end]]), structure.part(begin, end)
+            here = np.arange(own.start, own.stop) if words is None else words[own]
+            batch = self.to_device(part, read, words=here)
+            states = self.shim.predict(ArgsKwargs((batch,), {}))
+            yield States(
+                own,
+                slice(*structure.offsets[[begin, end]]),
+                part,
+                torch.softmax(states.logits.float(), dim=1).index_select(0, batch.order),
+                states,
+                batch.order,
+                self._vectors(batch) if vectors else None,
+            )
             begin = end
-        return probs
+
+    def _vectors(self, batch: ForestBatch) -> torch.Tensor:
+        embedding: Any = self.model.network.embedding
+        found: torch.Tensor = embedding(batch.distinct, batch.extra)
+        return found.float().index_select(0, batch.inverse)
 
     def to_device(
         self, structure: Structure, read: Batch, label: Int64 | None = None, words: Int64 | None = None
@@ -145,7 +240,7 @@ class Predictor:
             longest=self._longest,
         )
 
-    def _annotate(self, batch: Batch, structure: Structure, probs: Float32) -> list[Prediction]:
+    def _annotate(self, batch: Batch, structure: Structure, scores: Scores) -> list[Prediction]:
         """Cut what was found for a batch into its Docs; copies, so that no Doc keeps the batch alive."""
         tokens, token = batch.tokens, batch.sentences.token
         chars = np.empty((len(token), 2), np.int32)
@@ -168,12 +263,14 @@ class Predictor:
                 left=structure.left[here].copy(),
                 start=structure.start[here].copy(),
                 end=structure.end[here].copy(),
-                probs=probs[here].copy(),
+                probs=scores.probs[here].copy(),
                 polarity=self._polarity,
                 labels=labels.copy(),
                 aggregate=self.aggregate,
                 size=int(sizes[place]),
                 silent=silent[first[0] : last[0]].copy(),
+                towards=None if scores.towards is None else scores.towards[own].copy(),
+                target=None if scores.target is None else scores.target[own].copy(),
             )
             found.append(Prediction(record, batch.starts[starts] if tokens.open[place] else None))
         return found

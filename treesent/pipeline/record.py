@@ -47,6 +47,10 @@ class Record:
         none in records of earlier versions. *Shape:* ``(n_trees,)``.
     :param reasons: what each word adds to the polarity of its sentence, see :mod:`treesent.pipeline.reasons`; None
         until it is asked for. *Shape:* ``(n_words,)``.
+    :param towards: log-probabilities that what is said of each word is negative, neutral or positive; None without
+        a head for opinions. *Shape:* ``(n_words, 3)``.
+    :param target: 1 at the first word of what somebody has an opinion on, 2 at its later words, else 0; None without
+        such a head. *Shape:* ``(n_words,)``.
     """
 
     chars: Int32
@@ -62,6 +66,8 @@ class Record:
     size: int
     silent: npt.NDArray[np.uint8] | None = None
     reasons: Float32 | None = None
+    towards: Float32 | None = None
+    target: npt.NDArray[np.uint8] | None = None
 
     def to_value(self) -> dict[str, Any]:
         """The record as spaCy's ``to_bytes`` and ``DocBin`` can write it."""

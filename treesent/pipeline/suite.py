@@ -14,13 +14,13 @@ from treesent.data.labelled import read_labelled_rows
 from treesent.data.row_rules import RowRules
 from treesent.data.tables import read_rows
 from treesent.errors import DataError, MissingExtraError
+from treesent.metrics.calibration import reliability
 from treesent.models.classifier.folder import FIVE
 from treesent.types import Float64, Int64
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-BINS = 10
 Scorer = Callable[[Sequence[str]], tuple[Float64, Int64, Float64]]
 """From texts to the polarity, the side (-1, 0, 1) and the confidence of each."""
 
@@ -147,28 +147,10 @@ def _score(
     recalls = [right[gold == its].mean() for its in (-1, 0, 1) if (gold == its).any()]
     opinion = gold != 0
     binary = 100 * float(((polarity > 0) == (gold > 0))[opinion].mean()) if opinion.any() else None
-    error = expected_calibration_error(confidence, right)
+    error = reliability(confidence, right).error
     return SuiteScore(
         name, len(gold), 100 * float(right.mean()), 100 * float(np.mean(recalls)), binary, error, rate
     )
-
-
-def expected_calibration_error(
-    confidence: Float64, right: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
-) -> float:
-    """Give the mean gap between confidence and accuracy over bins of confidence (Naeini et al. 2015).
-
-    :param confidence: *Shape:* ``(n,)``.
-    :param right: whether each is right. *Shape:* ``(n,)``.
-    :returns: from 0 to 1.
-    """
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    gaps = [
-        abs(float(confidence[place == at].mean() - right[place == at].mean())) * float((place == at).mean())
-        for at in range(BINS)
-        if (place == at).any()
-    ]
-    return float(np.sum(gaps))
 
 
 def _side(path: Path, value: object) -> int:

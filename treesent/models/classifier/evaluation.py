@@ -65,14 +65,30 @@ def evaluate_trees(
     :param aggregate: how sentences make the class of a text.
     :param pieces: what cuts words for a transformer.
     """
+    probs, encoded = predict_corpus(model, table, corpus, batch_size, pieces)
+    return score_corpus(probs, encoded, polarity, aggregate)
+
+
+def predict_corpus(
+    model: nn.Module,
+    table: VectorTable,
+    corpus: Corpus,
+    batch_size: int = 256,
+    pieces: PieceReader | None = None,
+) -> tuple[Float32, EncodedCorpus]:
+    """Give the probabilities of all nodes of trees, on their own words and structure.
+
+    :param model: with its embedding set to the table's vectors.
+    :param table: the vectors.
+    :param corpus: the trees.
+    :param batch_size: trees a batch.
+    :param pieces: what cuts words for a transformer.
+    :returns: in post-order, *Shape:* ``(n_nodes, n_classes)``; and the corpus with rows for words.
+    """
     device = next(model.parameters()).device
     encoded, extra = encode(table, corpus)
-    return score_corpus(
-        predict(model, forest_batches(model, encoded, extra, pieces, corpus.words, batch_size, device)),
-        encoded,
-        polarity,
-        aggregate,
-    )
+    batches = forest_batches(model, encoded, extra, pieces, corpus.words, batch_size, device)
+    return predict(model, batches), encoded
 
 
 def forest_batches(

@@ -1,8 +1,9 @@
 """The folder of a trained component: write it, check it and read it.
 
 It holds ``config.json`` (the network's settings, the classes, a checksum of every other file and of itself),
-``weights.safetensors``, ``vectors/`` and, where there is one, the parser, ``parser.safetensors``, and the
-transformer's settings and tokenizer (:mod:`treesent.models.classifier.transformer_files`). Nothing in it is ever unpickled.
+``weights.safetensors``, ``vectors/`` and, where there are such, the parser, ``parser.safetensors``, the head for
+opinions, ``opinions.safetensors``, and the transformer's settings and tokenizer
+(:mod:`treesent.models.classifier.transformer_files`). Nothing in it is ever unpickled.
 """
 
 import hashlib
@@ -25,15 +26,18 @@ from treesent.version import __version__
 if TYPE_CHECKING:
     import torch
 
+    from treesent.models.classifier.opinion_head import OpinionHead
     from treesent.models.parser.kinds import Parser
     from treesent.text.pieces import PieceReader
 
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
+OPINIONS = "opinions.safetensors"
 NAMES = (
     CONFIG,
     WEIGHTS,
     PARSER,
+    OPINIONS,
     f"{VECTORS}/{FILE}",
     "transformer/config.json",
     "transformer/tokenizer.json",
@@ -54,6 +58,7 @@ class SentimentModel:
     :param polarity: the value of each class, from -1 to 1; None if they have none.
     :param parser: makes trees for sentences, where there is one.
     :param pieces: cuts words for the network's transformer, where there is one.
+    :param opinions: finds what is talked about and the sentiment towards it, where there is such a head.
     """
 
     network: "torch.nn.Module"
@@ -63,6 +68,7 @@ class SentimentModel:
     polarity: tuple[float, ...] | None
     parser: "Parser | None" = None
     pieces: "PieceReader | None" = None
+    opinions: "OpinionHead | None" = None
 
     @property
     def n_classes(self) -> int:
@@ -101,11 +107,13 @@ def save_model(folder: str | Path, model: SentimentModel) -> None:
     half = model.table.matrix.dtype != np.float32
     with replacing(folder / WEIGHTS) as file:
         file.write(weights_to_bytes(model.network, half))
-    (folder / PARSER).unlink(missing_ok=True)
-    if model.parser is not None:
-        model.parser.save(folder / PARSER)
+    optional = {PARSER: model.parser, OPINIONS: model.opinions}
+    for name, part in optional.items():
+        (folder / name).unlink(missing_ok=True)
+        if part is not None:
+            part.save(folder / name)
     _current_table(model).save(folder / VECTORS)
-    files = [WEIGHTS, *([PARSER] if model.parser is not None else []), f"{VECTORS}/{FILE}"]
+    files = [WEIGHTS, *(name for name, part in optional.items() if part is not None), f"{VECTORS}/{FILE}"]
     if model.pieces is not None:
         files += write_transformer(folder, model.network, model.pieces)
     config = {
@@ -136,6 +144,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         it.
     """
     from treesent.models.classifier.networks import build_network
+    from treesent.models.classifier.opinion_head import OpinionHead
     from treesent.models.classifier.transformer_files import read_transformer
     from treesent.models.classifier.weights import EMBEDDING
     from treesent.models.parser.kinds import load_parser
@@ -167,6 +176,9 @@ def load_model(folder: str | Path) -> SentimentModel:
         parser = load_parser(folder / PARSER) if PARSER in config["files"] else None
         if parser is not None and parser.width != table.width:
             raise ModelError(f"the parser reads vectors of width {parser.width}, the table has {table.width}")
+        opinions = OpinionHead.load(folder / OPINIONS) if OPINIONS in config["files"] else None
+        if opinions is not None:
+            opinions.check_fits(network, table.width, len(config["labels"]))
     except TreesentError as error:
         raise ModelError(f"{folder}: {error}") from error
     return SentimentModel(
@@ -177,6 +189,7 @@ def load_model(folder: str | Path) -> SentimentModel:
         None if config["polarity"] is None else tuple(config["polarity"]),
         parser,
         pieces,
+        opinions,
     )
 
 

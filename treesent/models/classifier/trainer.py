@@ -18,7 +18,7 @@ from treesent.models.classifier.calibration import check_calibration, cool, fit_
 from treesent.models.classifier.class_weights import class_weights, has_sets
 from treesent.models.classifier.compact import fold_projection, round_table, round_weights
 from treesent.models.classifier.corpora import read_corpora, warn_of_chains, with_parser
-from treesent.models.classifier.evaluation import encode, evaluate_trees, forest_batches, predict
+from treesent.models.classifier.evaluation import evaluate_trees, predict_corpus
 from treesent.models.classifier.folder import SentimentModel, check_classes, load_model
 from treesent.models.classifier.networks import NETWORKS, build_network
 from treesent.models.classifier.parsers import CURE, find_parser
@@ -197,9 +197,7 @@ def write(recipe: Recipe, data: ClassifierData, network: Any, folder: Path, name
 
 def _temperature(network: Any, table: VectorTable, dev: Corpus, pieces: PieceReader | None) -> float:
     """Fit a temperature on the labelled roots of dev."""
-    encoded, extra = encode(table, dev)
-    device = next(network.parameters()).device
-    probs = predict(network, forest_batches(network, encoded, extra, pieces, dev.words, 256, device))
+    probs, _ = predict_corpus(network, table, dev, pieces=pieces)
     return fit_temperature(probs[dev.roots], dev.label[dev.roots])
 
 

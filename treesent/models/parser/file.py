@@ -1,11 +1,11 @@
-"""The file of a parser: settings and weights in one, for both architectures."""
+"""Settings and weights in one file: parsers of both architectures, and heads on a classifier."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -15,11 +15,7 @@ from treesent.files import replacing_path
 from treesent.nn.recurrent_layer import current_names
 from treesent.nn.weights import build, read_weights, write_weights
 
-if TYPE_CHECKING:
-    from treesent.models.parser.chart_parser import ChartParser
-    from treesent.models.parser.seq2seq import Seq2SeqParser
-
-AnyParser = TypeVar("AnyParser", bound="ChartParser | Seq2SeqParser")
+AnyParser = TypeVar("AnyParser", bound=nn.Module)
 
 
 def save_parser(parser: nn.Module, path: str | Path, form: str) -> None:
@@ -47,9 +43,11 @@ def read_parser_file(path: str | Path, *kinds: type[AnyParser]) -> AnyParser:
     if not path.is_file():
         raise ModelError(f"{path}: there is no such file; train a parser with pipelines/parser.cfg")
     metadata, tensors = read_weights(path)
-    kind = next((kind for kind in kinds if kind.format == metadata.get("format")), None)
+    kind: Any = next(
+        (kind for kind in kinds if getattr(kind, "format", None) == metadata.get("format")), None
+    )
     if kind is None:
-        raise ModelError(f"{path}: not a parser of this version of treesent; train it again")
+        raise ModelError(f"{path}: not a parser or head of this version of treesent; train it again")
     try:
         settings = json.loads(metadata["config"])
         width = settings.pop("width")
@@ -60,6 +58,7 @@ def read_parser_file(path: str | Path, *kinds: type[AnyParser]) -> AnyParser:
         raise ModelError(f"{path}: cut short or damaged ({error}); copy or train it again") from error
 
     def make() -> AnyParser:
-        return kind(config, width)
+        made: AnyParser = kind(config, width)
+        return made
 
     return build(make, current_names(tensors), path, settings)
