@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from treesent.cli import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/start.md", "docs/use.md", "docs/train.md", "docs/vectors.md"]
+PAGES = ["README.md", "docs/start.md", "docs/use.md", "docs/serve.md", "docs/train.md", "docs/vectors.md"]
 FENCE = re.compile(r"```(python|bash|ini)\n(.*?)```", re.DOTALL)
 TREES = """\
 (3 (2 (2 The) (2 acting)) (3 (2 is) (4 superb)))

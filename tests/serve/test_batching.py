@@ -101,6 +101,38 @@ def test_the_queue_is_bounded_by_characters(batcher):
         assert batcher.waiting == 5000
 
 
+def test_a_text_that_is_alone_waits_for_nobody():
+    batcher = Batcher(FakePipeline(), batch_size=4, wait=30, most=1000)
+    try:
+        for text in "abc":
+            assert batcher.submit([text], echo).result(5) == [(text, text)]
+    finally:
+        batcher.close()
+
+
+def test_under_load_a_batch_waits_for_those_that_were_there(nlp):
+    batcher = Batcher(nlp, batch_size=4, wait=5, most=1000)
+    first = batcher.submit(["a"], echo)
+    time.sleep(0.1)
+    second, third = batcher.submit(["b"], echo), batcher.submit(["c"], echo)
+    nlp.go.set()
+    assert first.result(20)
+    time.sleep(0.1)  # three were there, and two are waiting
+    fourth = batcher.submit(["d"], echo)
+    assert [one.result(2)[0][0] for one in (second, third, fourth)] == ["b", "c", "d"]
+    assert nlp.batches == [["a"], ["b", "c", "d"]]
+    batcher.close()
+
+
+def test_the_queue_is_bounded_by_time():
+    batcher = Batcher(FakePipeline(), batch_size=4, wait=0, most=10**9, longest=1.0)
+    with batcher.admitted(40_000):  # two seconds, until the rate has been measured
+        with pytest.raises(Refusal) as refused, batcher.admitted(1):
+            pass
+        assert refused.value.headers == {"Retry-After": "2"}
+    batcher.close()
+
+
 def test_closing_scores_what_waits(nlp):
     batcher = Batcher(nlp, batch_size=4, wait=10, most=1000)
     waiting = [batcher.submit([text], echo) for text in "abcdef"]

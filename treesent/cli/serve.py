@@ -40,6 +40,10 @@ def serve(
     max_waiting: Annotated[
         int, typer.Option(min=1, help="Characters waiting in a worker; with more, requests get a 429.")
     ] = 200_000,
+    max_delay: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds that what is waiting will take; with more, requests get a 429."),
+    ] = 5.0,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
     batch_wait: Annotated[
         float, typer.Option(min=0, max=1000, help="Milliseconds that a text waits for others.")
@@ -75,6 +79,7 @@ def serve(
         max_length=max_length,
         max_requests=max_requests,
         max_waiting=max_waiting,
+        max_delay=max_delay,
         batch_size=batch_size,
         batch_wait=batch_wait / 1000,
         timeout=timeout,

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from treesent.data.many import read_many
-from treesent.data.rows import Row, Rows
+from treesent.data.rows import Mark, Row, Rows
 from treesent.data.tables import read_rows
 from treesent.errors import DataError
 from treesent.scoring.plan import Plan
@@ -32,10 +32,17 @@ Taken = list[tuple[Row, str | None]]
 """Rows, each with the reason why it cannot be scored, if there is one."""
 
 
-def open_rows(plan: Plan, options: "ScoreOptions", skip: int = 0, stream: IO[bytes] | None = None) -> Rows:
+def open_rows(
+    plan: Plan,
+    options: "ScoreOptions",
+    skip: int = 0,
+    stream: IO[bytes] | None = None,
+    start: Mark | None = None,
+) -> Rows:
     """Open the input of a run.
 
     :param stream: what stands for standard input.
+    :param start: where in the file to begin.
     :param skip: rows to leave out at the start.
     :raises DataError: it cannot be read, or lacks a column.
     """
@@ -51,7 +58,7 @@ def open_rows(plan: Plan, options: "ScoreOptions", skip: int = 0, stream: IO[byt
     )
     if len(plan.files) > 1:
         return read_many(plan.files, read, skip)
-    return read(plan.files[0] if plan.files else stream or sys.stdin.buffer, skip=skip)
+    return read(plan.files[0] if plan.files else stream or sys.stdin.buffer, skip=skip, start=start)
 
 
 def skip_rows(rows: Rows, number: int) -> None:

@@ -1,7 +1,9 @@
 """One thread scores the texts of all requests, as many together as are waiting.
 
-A batch begins when it is full, or when its first text has waited for ``wait`` seconds. While one is scored the next
-gathers, so that under load batches are large, and alone a text waits no longer than that.
+While a batch is scored the next one gathers. It begins when it is full, when as many texts are there as there were
+at the last one (those in it and those behind it), or when it has waited: for ``wait`` seconds, or under load for
+a part of what the last one took, which the event loop needs to send answers and read the next requests. So batches
+are large under load, and a text that is alone waits for nobody.
 """
 
 import threading
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 Make = Callable[[str, "Doc | None"], Any]
+PATIENCE = 0.4
+"""How long a batch waits for more texts under load, as a part of what the last one took."""
 LEAST = 100
 """Characters that a text counts for at least: a short one has its cost too."""
 
@@ -46,20 +50,24 @@ class Batcher:
         batch_size: int,
         wait: float,
         most: int,
+        longest: float = 3600.0,
         count: Callable[[int, float], object] = lambda texts, seconds: None,
     ) -> None:
         """Start the thread.
 
         :param nlp: a pipeline, used by this thread alone.
         :param batch_size: texts that go through the network together.
-        :param wait: seconds that a text waits for others.
+        :param wait: seconds that a text waits for others at least, where others are expected.
         :param most: the weight of all admitted texts, from which on no more are admitted.
+        :param longest: seconds that admitted texts may take, from which on no more are admitted.
         :param count: told of every batch, how many texts it had and how long it took.
         """
-        self._nlp, self._batch_size, self._wait, self._most, self._count = nlp, batch_size, wait, most, count
+        self._nlp, self._batch_size, self._wait, self._count = nlp, batch_size, wait, count
+        self._most, self._longest = most, longest
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._expected, self._patience = 0, wait
         self.waiting = 0
         """The weight of the texts that are admitted and not done."""
         self._rate = 20_000.0  # weight a second, until it has been measured
@@ -75,8 +83,9 @@ class Batcher:
         :param amount: their weight.
         :raises Refusal: 429, there are too many already.
         """
-        if self.waiting and self.waiting + amount > self._most:
-            raise overloaded("too many texts are waiting", self.waiting / self._rate)
+        delay = self.waiting / self._rate
+        if self.waiting and (self.waiting + amount > self._most or delay > self._longest):
+            raise overloaded("too many texts are waiting", delay)
         self.waiting += amount
         try:
             yield
@@ -113,14 +122,17 @@ class Batcher:
                 seconds = time.perf_counter() - start
                 texts = [text for job in running for text in job.texts]
                 self._rate += 0.2 * (weight(texts) / max(seconds, 1e-6) - self._rate)
+                self._patience = max(self._wait, PATIENCE * seconds)
+                with self._changed:
+                    self._expected = len(texts) + self._queued()
                 self._count(len(texts), seconds)
 
     def _gather(self) -> list[_Job]:
         """The jobs of the next batch; none when all is done."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._closed)
-            deadline = time.monotonic() + self._wait
-            while not self._closed and sum(len(job.texts) for job in self._jobs) < self._batch_size:
+            deadline = time.monotonic() + self._patience
+            while not self._closed and self._queued() < min(self._expected, self._batch_size):
                 if not self._changed.wait(deadline - time.monotonic()):
                     break
             jobs: list[_Job] = []
@@ -129,6 +141,9 @@ class Batcher:
                 jobs.append(self._jobs.popleft())
                 free -= len(jobs[-1].texts)
             return jobs
+
+    def _queued(self) -> int:
+        return sum(len(job.texts) for job in self._jobs)
 
     def _score(self, jobs: Sequence[_Job]) -> None:
         try:

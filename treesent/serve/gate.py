@@ -5,10 +5,10 @@ import hmac
 import re
 import time
 from collections.abc import MutableMapping
+from itertools import count
 from secrets import token_hex
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +33,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UNREAD = (401, 403, 421, 429)
 """Refused before the body is read, which may be long: the connection is closed."""
@@ -51,6 +52,7 @@ class Gate:
         self._app, self._service, self._hosts = app, service, hosts
         self._origins = {f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")}
         self._at_work = 0
+        self._start, self._numbers = token_hex(5), count()  # by hand: a random number is a call to the system
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -58,9 +60,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        headers = Headers(scope=scope)
+        headers = _headers(scope)
         given = headers.get("x-request-id", "")
-        answer = _Answer(send, given if _IDENTITY.fullmatch(given) else token_hex(8))
+        answer = _Answer(send, given if _IDENTITY.fullmatch(given) else self._identity())
         scope.update(app=self, treesent={}, treesent_request=answer.identity)
         try:
             self._check(scope, headers)
@@ -83,7 +85,10 @@ class Gate:
         finally:
             self._tell(scope, answer, time.perf_counter() - start)
 
-    def _check(self, scope: Scope, headers: Headers) -> None:
+    def _identity(self) -> str:
+        return f"{self._start}{next(self._numbers):06x}"
+
+    def _check(self, scope: Scope, headers: dict[str, str]) -> None:
         host = headers.get("host", "").lower()
         if host not in self._hosts:
             raise Refusal(
@@ -133,6 +138,17 @@ class Gate:
         )
 
 
+def _headers(scope: Scope) -> dict[str, str]:
+    """The headers by name; those that come twice, which two readers may read in two ways, are joined."""
+    found: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name = raw.decode("latin-1")
+        found[name] = (
+            f"{found[name]}, {value.decode('latin-1')}" if name in found else value.decode("latin-1")
+        )
+    return found
+
+
 def _of_starlette(error: HTTPException, method: str) -> Refusal:
     """What the routes refuse: a path or a method that is not there."""
     if error.status_code == 405:
@@ -154,10 +170,10 @@ class _Answer:
         await self._send(message)
 
     def _complete(self, message: MutableMapping[str, Any]) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in HEADERS.items():
-            headers.setdefault(name, value)
-        headers["X-Request-Id"] = self.identity
+        own = message["headers"]
+        names = {name for name, _ in own}
+        own += [header for header in _ENCODED if header[0] not in names]
+        own.append((b"x-request-id", self.identity.encode()))
 
     async def refuse(self, refusal: Refusal) -> None:
         """Send why a request is not served."""

@@ -1,5 +1,6 @@
 """The log: one JSON object a line on standard error, with ids and numbers and without any text of a request."""
 
+import asyncio
 import datetime
 import json
 import logging
@@ -16,8 +17,22 @@ def event(name: str, **values: Any) -> None:
     :param values: more about it.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    line = json.dumps({"time": now, "event": name, "process": os.getpid(), **values}) + "\n"
-    sys.stderr.write(line)  # in one piece: several workers write
+    _waiting.append(json.dumps({"time": now, "event": name, "process": os.getpid(), **values}) + "\n")
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        _write()
+        return
+    if len(_waiting) == 1:
+        loop.call_soon(_write)  # one write for all requests that end in one turn of the event loop
+
+
+_waiting: list[str] = []
+
+
+def _write() -> None:
+    lines, _waiting[:] = "".join(_waiting), []
+    sys.stderr.write(lines)  # in one piece: several workers write
     sys.stderr.flush()
 
 

@@ -33,10 +33,12 @@ class ServeOptions:
     """Requests at work at once; more are told to come again."""
     max_waiting: int = 200_000
     """Characters waiting to be scored, from which on requests are told to come again."""
+    max_delay: float = 5.0
+    """Seconds that the waiting texts will take, from which on requests are told to come again."""
     batch_size: int = 64
     """Texts that go through the network together."""
     batch_wait: float = 0.002
-    """Seconds that a text waits for others to be scored with."""
+    """Seconds that a text waits for others to be scored with, where there are others."""
     timeout: float = 30.0
     """Seconds until a request is given up."""
     read_timeout: float = 10.0

@@ -80,7 +80,7 @@ async def parts(request: Request, options: ServeOptions) -> AsyncIterator[bytes]
                 408, f"no more of the body came for {options.read_timeout:g} s; send it again", "body"
             ) from None
         except ClientDisconnect:
-            raise Refusal(499, "the client has gone", "body") from None
+            raise _gone() from None
         yield part
 
 
@@ -91,13 +91,15 @@ async def read_fields(request: Request, options: ServeOptions, known: Sequence[s
     :raises Refusal: it is too long, late, not JSON, or has a field that is not known.
     """
     media_type(request, JSON)
-    body, size = bytearray(), 0
+    body, size, more = bytearray(), 0, True
     try:
         async with asyncio.timeout(options.read_timeout):
-            async for part in parts(request, options):
-                size += len(part)
-                if size > DISCARDED * options.max_body:
-                    break
+            while more and size <= DISCARDED * options.max_body:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise _gone()
+                part = message.get("body", b"")
+                size, more = size + len(part), message.get("more_body", False)
                 if size <= options.max_body:
                     body += part
     except TimeoutError:
@@ -117,6 +119,10 @@ async def read_fields(request: Request, options: ServeOptions, known: Sequence[s
         raise Refusal(400, f'{fault}; send an object such as {{"text": "A fine film."}}', "body")
     refuse_unknown(fields, known)
     return fields
+
+
+def _gone() -> Refusal:
+    return Refusal(499, "the client has gone", "body")
 
 
 def refuse_unknown(fields: Mapping[str, Any], known: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from treesent.serve.app import make_app
 from treesent.serve.corrections import Corrections
 from treesent.serve.counters import Counters
 from treesent.serve.options import ServeOptions
+from treesent.serve.protocol import Protocol
 from treesent.serve.service import Service
 from treesent.serve.stalled import Stalled
 from treesent.serve.workers import supervise
@@ -58,12 +59,23 @@ def serve(
 
         def work(number: int, parent: int | None = None) -> None:
             counters.begin(number)
-            asyncio.run(Worker(Service(nlp, options, counters), listener, parent).run())
+            worker = Worker(Service(nlp, options, counters), listener, parent)
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(worker.run())
 
         if options.workers == 1:
             work(0)
         else:
             supervise(options.workers, lambda number: work(number, os.getppid()), options.drain + 5)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop where the system has it."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return None
+    return uvloop.new_event_loop
 
 
 @contextmanager
@@ -120,7 +132,7 @@ class Worker:
         """
         self.service, self._listener, self._parent = service, listener, parent
         options = service.options
-        config: dict[str, Any] = {"loop": "auto", "http": "auto", "ws": "none", "lifespan": "off"}
+        config: dict[str, Any] = {"loop": "auto", "http": Protocol, "ws": "none", "lifespan": "off"}
         self._server = _Server(
             uvicorn.Config(
                 make_app(service, hosts_of(listener, options.hosts)),

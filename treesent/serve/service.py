@@ -4,13 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from starlette.requests import Request
 
 from treesent.errors import TreesentError
 from treesent.pipeline.treeview import TreeView, trees_of
 from treesent.render import to_svg
+from treesent.scoring.options import Nodes
 from treesent.scoring.rendering import to_json
 from treesent.scoring.results import Columns, class_names
 from treesent.serve import log
@@ -44,6 +45,7 @@ class Service:
         """
         self.nlp, self.options = nlp, replace(options, max_length=min(options.max_length, nlp.max_length))
         self.columns = Columns(class_names(nlp))
+        self._columns = {nodes: replace(self.columns, nodes=nodes) for nodes in get_args(Nodes)}
         self.counters = counters or Counters(1)
         self.corrections = (
             None
@@ -56,6 +58,7 @@ class Service:
             batch_size=options.batch_size,
             wait=options.batch_wait,
             most=options.max_waiting,
+            longest=options.max_delay,
             count=self.counters.batch,
         )
 
@@ -68,7 +71,7 @@ class Service:
 
         :param asked: the texts.
         """
-        columns = replace(self.columns, nodes=asked.nodes)
+        columns = self._columns[asked.nodes]
 
         def make(text: str, doc: "Doc | None") -> str:
             return to_json({"text": text, **columns.row(doc)})
