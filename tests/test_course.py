@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from treesent.cli.train import parse_overrides
+from treesent.models.registry import FAMILIES
 from treesent.render.log import read_log
+from treesent.training.recipe import parse_recipe
 
 ROOT = Path(__file__).parents[1]
 COURSE = ROOT / "docs" / "course"
@@ -104,3 +107,14 @@ def test_the_commands_of_a_page_make_its_figures(page, workplace, monkeypatch):
     RUN["main"]([page])
     for figure in FIGURE.findall((COURSE / f"{page}.md").read_text()):
         assert (workplace / figure).read_text().startswith(("<svg", "<?xml")), figure
+
+
+@pytest.mark.parametrize("page", SYSTEMS.values(), ids=SYSTEMS)
+def test_the_settings_of_a_page_s_runs_are_known(page):
+    for words in RUN["commands"](page):
+        if words[3:4] == ["train"]:
+            options = [word for word in words[5:] if word not in ("--overwrite", "--gradients")]
+            pairs = list(zip(options[::2], options[1::2], strict=True))
+            settings = [word for name, value in pairs if "." in name for word in (name, value)]
+            recipe = (ROOT / words[4]).read_text()
+            parse_recipe(recipe, FAMILIES, parse_overrides(settings), ROOT / words[4], find=False)

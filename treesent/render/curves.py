@@ -58,7 +58,7 @@ def _loss(axes: "Axes", log: Log) -> None:
 
 
 def _dev(axes: "Axes", log: Log) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     epoch = column(log.epochs, "epoch")
     flat = [dev_figures(record["dev"]) for record in log.epochs]
@@ -73,8 +73,9 @@ def _dev(axes: "Axes", log: Log) -> None:
     axes.set(title="Dev, percent", xlabel="epoch")
     if of_language_model(log):
         axes.set(title="Dev, less is better", yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
@@ -94,17 +95,18 @@ def _gradients(axes: "Axes", log: Log) -> None:
 
 def _over_time(axes: "Axes", log: Log) -> None:
     """Steps of training to the right, words from the loss upwards: blue fades as the gradient vanishes, red explodes."""
-    from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+    from matplotlib.colors import LinearSegmentedColormap
 
     power = _powers(log.passed())
     low, high = min(float(np.nanmin(power)), -1.0), max(float(np.nanmax(power)), 0.3)
-    colours = [(0.0, f"{BLUE}00"), (0.5, f"{BLUE}ff"), (1.0, f"{RED}ff")]
+    colours = [(0.0, f"{BLUE}00"), (-low / (high - low), f"{BLUE}ff"), (1.0, f"{RED}ff")]
     image = axes.imshow(
         power.T,
         aspect="auto",
         origin="lower",
         cmap=LinearSegmentedColormap.from_list("vanishing", colours),
-        norm=TwoSlopeNorm(0.0, low, high),
+        vmin=low,
+        vmax=high,
         extent=(log.with_states[0]["step"] - 0.5, log.steps[-1]["step"] + 0.5, -0.5, power.shape[1] - 0.5),
         interpolation="nearest",
     )
