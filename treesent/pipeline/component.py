@@ -1,10 +1,6 @@
 """The spaCy component ``treesent``: text goes in, and every phrase comes out with a sentiment."""
 
-import json
-import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
@@ -38,6 +34,7 @@ from treesent.pipeline.lookup import FACTORY, PRETRAINED
 from treesent.pipeline.predict import Prediction, Predictor
 from treesent.pipeline.reasons import explain
 from treesent.pipeline.spans import write_spans
+from treesent.pipeline.startup import calm_children, warn_of_language
 from treesent.pipeline.tree_sources import check_trees
 from treesent.text.runs import keep_long_runs
 from treesent.types import Float32
@@ -93,13 +90,13 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         self.opinions = opinions
         self._source = pipeline_path(pretrained) if model is None and pretrained is not None else None
         if self._source is not None:
-            _warn_of_language(self._source, vocab.lang)
+            warn_of_language(self._source, vocab.lang)
         self.model = network_model({KEY: "treesent.TreeLSTM.v1"}) if model is None else model
         self._untrained = model is not None
         self._predictor: Predictor | None = None
         self._lock = RLock()
         register_extensions(replace=True)
-        _calm_children()
+        calm_children()
 
     @property
     def predictor(self) -> Predictor:
@@ -332,20 +329,6 @@ class TreeSentiment(TrainablePipe):  # type: ignore[misc]
         return _rebuild, (self.vocab, self.name, settings, self._source, block, files)
 
 
-def _warn_of_language(source: Path, lang: str) -> None:
-    """Say once that a pipeline's language is not the model's: it would score, and mean nothing."""
-    try:
-        own = json.loads((source / "meta.json").read_text("utf-8")).get("lang")
-    except (OSError, ValueError, AttributeError):
-        return
-    if own and lang not in (own, "xx", "mul", ""):
-        warnings.warn(
-            f"the weights of {source.name} are for the language {own!r}, and the pipeline's is {lang!r}: what it "
-            "says will mean little; train a model on texts of that language (treesent train imdb)",
-            stacklevel=4,
-        )
-
-
 def _rebuild(
     vocab: Vocab,
     name: str,
@@ -359,17 +342,6 @@ def _rebuild(
     if files is not None:
         component.trained = pipeline_io.model_from_bytes(files)
     return component
-
-
-@cache
-def _calm_children() -> None:
-    """Give forked processes one thread: the parent's pool of threads does not exist in them."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_one_thread)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @Language.factory(
