@@ -16,7 +16,7 @@ import pytest
 
 from tests.fakes import FakePipeline
 from treesent.errors import DataError, TreesentError
-from treesent.scoring import ScoreOptions, cores, parts, plan, pool, score
+from treesent.scoring import ScoreOptions, cores, parts, plan, pool, score, shared
 
 KINDS = ("csv", "jsonl", "parquet")
 TEXTS = [f"Text number {i}. It is {'good' if i % 3 else 'bad'}." if i % 7 else "" for i in range(300)]
@@ -155,6 +155,25 @@ def test_rows_over_which_workers_die_again_and_again_are_named(tmp_path):
     nlp = FakePipeline()
     assert run(source, output, 1, nlp, resume=True)[1] == expected
     assert "Text number 15. It is bad." not in nlp.texts and "Text number 130. It is good." in nlp.texts
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "tsv", "jsonl"])
+def test_workers_go_to_their_parts_of_a_plain_file_and_read_no_others(tmp_path, monkeypatch, kind):
+    source = write_table(tmp_path / "a.csv")
+    if kind != "csv":
+        score(source, tmp_path / f"in.{kind}", FakePipeline(), ScoreOptions(on_error="skip", prefix="x_"))
+        source = tmp_path / f"in.{kind}"
+    _, expected = run(source, tmp_path / "1.jsonl", 1)
+    monkeypatch.setattr(shared, "skip_rows", lambda *_: pytest.fail("read the rows of another worker"))
+    opened = shared.open_rows
+    monkeypatch.setattr(
+        shared,
+        "open_rows",
+        lambda plan, options, skip=0, start=None: (
+            opened(plan, options, 0, start=start) if not skip else 1 / 0
+        ),
+    )
+    assert run(source, tmp_path / "2.jsonl", 3)[1] == expected
 
 
 def test_parts_behind_a_gap_are_not_made_again(tmp_path):

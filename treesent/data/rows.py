@@ -29,6 +29,16 @@ class Row:
     """The file, where a table is made of many."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place between two rows of a file where reading can begin."""
+
+    offset: int
+    """Bytes before it."""
+    lines: int
+    rows: int
+
+
 class Rows(Iterator[Row]):
     """The rows of a table, one after the other."""
 
@@ -38,6 +48,7 @@ class Rows(Iterator[Row]):
         columns: Sequence[str] | None,
         schema: Any = None,
         read: Callable[[], float] | None = None,
+        mark: Callable[[], Mark | None] | None = None,
     ) -> None:
         """Wrap an iterator.
 
@@ -45,8 +56,9 @@ class Rows(Iterator[Row]):
         :param columns: the columns where the table as a whole has them: all kinds but ``jsonl``.
         :param schema: the Arrow schema of a parquet file.
         :param read: tells what fraction of the table has been read.
+        :param mark: tells where the next row begins.
         """
-        self._rows, self.columns, self.schema, self._read = rows, columns, schema, read
+        self._rows, self.columns, self.schema, self._read, self._mark = rows, columns, schema, read, mark
 
     def __next__(self) -> Row:
         return next(self._rows)
@@ -54,6 +66,10 @@ class Rows(Iterator[Row]):
     def fraction(self) -> float | None:
         """Tell what fraction of the table has been read, from 0 to 1; None where its size is not known."""
         return None if self._read is None else min(1.0, self._read())
+
+    def mark(self) -> Mark | None:
+        """Where the next row begins; None if the table cannot be opened there."""
+        return None if self._mark is None else self._mark()
 
 
 def require_columns(name: str, found: Iterable[str], need: Iterable[str]) -> None:

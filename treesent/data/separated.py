@@ -20,7 +20,9 @@ class Record:
     fault: str | None = None
 
 
-def read_records(lines: Iterator[str], delimiter: str, *, quoted: bool, longest: int) -> Iterator[Record]:
+def read_records(
+    lines: "Iterator[str] | Lines", delimiter: str, *, quoted: bool, longest: int
+) -> Iterator[Record]:
     r"""Split lines into records, RFC 4180.
 
     A quote opens a field only at its very start; inside, ``""`` is a quote, and the field may hold line ends
@@ -33,7 +35,7 @@ def read_records(lines: Iterator[str], delimiter: str, *, quoted: bool, longest:
     :param longest: characters after which a quote counts as never closed, so that one slip does not swallow a
         whole file.
     """
-    source = _Lines(lines)
+    source = lines if isinstance(lines, Lines) else Lines(lines)
     for line in source:
         number = source.number
         if not quoted or '"' not in line:
@@ -54,7 +56,7 @@ class _BrokenRecordError(Exception):
     """Quotes that do not match; the message is the fault a user sees."""
 
 
-class _Lines:
+class Lines:
     """Lines, counted, of which some can be given back."""
 
     def __init__(self, lines: Iterator[str]) -> None:
@@ -68,12 +70,20 @@ class _Lines:
         self.number += 1
         return line
 
+    def pending(self) -> bool:
+        """Whether lines were given back that were not read again."""
+        return bool(self._returned)
+
     def give_back(self, lines: list[str]) -> None:
+        """Have lines read again.
+
+        :param lines: in their order.
+        """
         self._returned.extendleft(reversed(lines))
         self.number -= len(lines)
 
 
-def _fields(line: str, source: _Lines, taken: list[str], delimiter: str, longest: int) -> list[str]:
+def _fields(line: str, source: Lines, taken: list[str], delimiter: str, longest: int) -> list[str]:
     fields: list[str] = []
     at = 0
     while True:
@@ -97,7 +107,7 @@ def _fields(line: str, source: _Lines, taken: list[str], delimiter: str, longest
 
 
 def _quoted_field(
-    line: str, at: int, source: _Lines, taken: list[str], number: int, longest: int
+    line: str, at: int, source: Lines, taken: list[str], number: int, longest: int
 ) -> tuple[str, str, int]:
     pieces: list[str] = []
     length = 0

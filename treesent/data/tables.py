@@ -11,7 +11,9 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
+from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -20,8 +22,8 @@ from treesent.data.dialect import Dialect, as_utf8, separator_of, told_separator
 from treesent.data.objects import raw_of, read_array, read_object, read_sheet
 from treesent.data.parquet import read_parquet
 from treesent.data.remote import RemotePath, place_of
-from treesent.data.rows import Row, Rows, missing_column, require_columns
-from treesent.data.separated import Record, read_records
+from treesent.data.rows import Mark, Row, Rows, missing_column, require_columns
+from treesent.data.separated import Lines, Record, read_records
 from treesent.errors import DataError
 
 KINDS = ("txt", "csv", "tsv", "jsonl", "parquet")
@@ -66,6 +68,7 @@ def read_rows(
     dialect: Dialect | None = None,
     convert: Sequence[str] | None = None,
     skip: int = 0,
+    start: Mark | None = None,
     longest: int = LONGEST,
 ) -> Rows:
     r"""Read a table row by row.
@@ -88,6 +91,7 @@ def read_rows(
     :param convert: the columns of a parquet file that are wanted as Python values; all where None. The others
         stay in ``raw``.
     :param skip: rows, good and bad, to leave out at the start.
+    :param start: where to begin, as :meth:`Rows.mark` told for the same file read in the same way.
     :param longest: bytes of the longest line, cell or quoted field. A longer one is the fault of its row, and
         no more of it than that is in memory at once.
     :raises DataError: the file is missing, has no header, or lacks a needed column.
@@ -100,7 +104,7 @@ def read_rows(
     if kind not in (*KINDS, *READ_ONLY):
         known = " ".join((*KINDS, *READ_ONLY))
         raise DataError(f"{name}: {kind!r} is not a known table format; known: {known}")
-    dialect, meter = dialect or Dialect(), _Meter()
+    dialect, meter = dialect or Dialect(), _Meter(start)
     read = meter.fraction if isinstance(source, Path | RemotePath) else None
     if kind == "parquet":
         return read_parquet(source, name, need, convert, skip, longest)
@@ -112,20 +116,56 @@ def read_rows(
     lines = _lines(source, name, longest, dialect.encoding, meter)
     if kind == "txt":
         require_columns(name, ["text"], need)
-        return Rows(islice(_text(lines), skip, None), ["text"], read=read)
+        return Rows(islice(meter.rows(_text(lines)), skip, None), ["text"], None, read, meter.mark)
     if kind == "jsonl":
-        return Rows(islice(_jsonl(lines, need), skip, None), None, read=read)
+        return Rows(islice(meter.rows(_jsonl(lines, need)), skip, None), None, None, read, meter.mark)
     separator, lines = _separator(lines, kind, need, dialect)
-    header, rows = _separated(lines, name, separator, need, kind == "csv" or dialect.quoted_tsv, longest)
-    return Rows(islice(rows, skip, None), header, read=read)
+    counted = Lines(lines)
+    meter.pending = counted.pending
+    header, rows = _separated(counted, name, separator, need, kind == "csv" or dialect.quoted_tsv, longest)
+    return Rows(islice(meter.rows(rows), skip, None), header, None, read, meter.mark)
 
 
 class _Meter:
-    """Tells how much of a file has been read."""
+    """Tells how much of a file has been read, and lets reading begin at a mark."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Mark | None = None) -> None:
         self.tell: Callable[[], int] | None = None
         self.size, self.done = 1, False
+        self.pending: Callable[[], bool] = lambda: False
+        self._start, self._armed, self._shift = start, False, 0
+        self._stream: IO[bytes] | None = None
+        self._lines = self._rows = 0
+
+    def lines(self, stream: IO[bytes], longest: int) -> Iterator[str]:
+        """The lines of a stream that can be read from anywhere; after the header it goes to the start."""
+        self._stream = stream
+        lines = None
+        while True:
+            if self._armed and self._start is not None:
+                stream.seek(self._start.offset)
+                self._shift, self._lines = self._start.lines - self._lines, self._start.lines
+                self._armed, lines = False, _split(stream, longest, first=False)
+            lines = lines or _split(stream, longest)
+            line = next(lines, None)
+            if line is None:
+                return
+            self._lines += 1
+            yield line
+
+    def rows(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """The rows from the start on."""
+        self._armed, before = self._start is not None, self._start.rows if self._start else 0
+        for row in rows:
+            self._rows = row.number + before
+            yield replace(row, number=self._rows, line=row.line + self._shift) if before else row
+
+    def mark(self) -> Mark | None:
+        """Where the next row begins, if no line behind it is read already."""
+        if self._stream is None or self.pending():
+            return None
+        offset = self.size if self._stream.closed else self._stream.tell()
+        return Mark(offset, self._lines, self._rows)
 
     def fraction(self) -> float:
         """What fraction of the file has been read, packed or not."""
@@ -140,11 +180,12 @@ def _lines(source: Opened, name: str, longest: int, encoding: str | None, meter:
     Of a line that is too long only the start comes out, marked.
     """
     with _opened(source, name, meter) as stream:
-        yield from _split(as_utf8(stream, name, encoding), longest)
+        utf8 = as_utf8(stream, name, encoding)
+        plain = utf8 is stream and isinstance(utf8, BufferedReader)
+        yield from meter.lines(utf8, longest) if plain else _split(utf8, longest)
 
 
-def _split(stream: IO[bytes], longest: int) -> Iterator[str]:
-    first = True
+def _split(stream: IO[bytes], longest: int, first: bool = True) -> Iterator[str]:
     while raw := stream.readline(longest + 2):
         if len(raw) > longest + 1 and raw[-1] != 10:
             while (more := stream.readline(1 << 20)) and more[-1] != 10:
@@ -283,7 +324,7 @@ def _named(header: list[str], name: str) -> list[str]:
 
 
 def _separated(
-    lines: Iterator[str], name: str, delimiter: str, need: Sequence[str], quoted: bool, longest: int
+    lines: Lines, name: str, delimiter: str, need: Sequence[str], quoted: bool, longest: int
 ) -> tuple[list[str], Iterator[Row]]:
     records = read_records(lines, delimiter, quoted=quoted, longest=longest)
     first = next(records, None)

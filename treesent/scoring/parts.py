@@ -8,13 +8,13 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from treesent.data.many import read_many
-from treesent.data.rows import Row, Rows
+from treesent.data.rows import Mark, Row, Rows
 from treesent.data.tables import read_rows
 from treesent.errors import DataError
 from treesent.scoring.plan import Plan
 from treesent.scoring.pool import SharedPipeline
 from treesent.scoring.rendering import reject_line
-from treesent.scoring.results import Columns, fault_of
+from treesent.scoring.results import Columns, fault_of, only_needed
 from treesent.scoring.spool import Part, PartFiles
 from treesent.scoring.writing import Scored, Writer
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from treesent.scoring.options import ScoreOptions
 
-PART_TEXTS = {"none": 4096, "sentences": 2048, "all": 512}
+PART_TEXTS = {"none": 4096, "sentences": 2048, "opinions": 2048, "all": 512}
 """Texts of a part. What a part holds is in memory at once, so that a part with every phrase has fewer."""
 PART_CHARACTERS = 2**18
 """Characters after which a part ends early: some seconds of work, so that workers end at about the same time."""
@@ -32,10 +32,17 @@ Taken = list[tuple[Row, str | None]]
 """Rows, each with the reason why it cannot be scored, if there is one."""
 
 
-def open_rows(plan: Plan, options: "ScoreOptions", skip: int = 0, stream: IO[bytes] | None = None) -> Rows:
+def open_rows(
+    plan: Plan,
+    options: "ScoreOptions",
+    skip: int = 0,
+    stream: IO[bytes] | None = None,
+    start: Mark | None = None,
+) -> Rows:
     """Open the input of a run.
 
     :param stream: what stands for standard input.
+    :param start: where in the file to begin.
     :param skip: rows to leave out at the start.
     :raises DataError: it cannot be read, or lacks a column.
     """
@@ -51,7 +58,7 @@ def open_rows(plan: Plan, options: "ScoreOptions", skip: int = 0, stream: IO[byt
     )
     if len(plan.files) > 1:
         return read_many(plan.files, read, skip)
-    return read(plan.files[0] if plan.files else stream or sys.stdin.buffer, skip=skip)
+    return read(plan.files[0] if plan.files else stream or sys.stdin.buffer, skip=skip, start=start)
 
 
 def skip_rows(rows: Rows, number: int) -> None:
@@ -135,7 +142,8 @@ class PartMaker:
     def _score(self, rows: list[Row], progress: Callable[[int], Any]) -> list[Scored]:
         texts = [self.options.dialect.text(row.values[self.options.text_column]) for row in rows]
         with (
-            self.pipeline.nlp.memory_zone()
+            self.pipeline.nlp.memory_zone(),
+            only_needed(self.pipeline.nlp, self.writer.columns),
         ):  # words seen once would stay in the vocabulary for the rest of the run
             docs = self.pipeline.nlp.pipe(
                 (text for text in texts if text.strip()), batch_size=self.options.batch_size

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from treesent.data.rows import Rows
+from treesent.data.rows import Mark, Rows
 from treesent.scoring.cores import private_memory
 from treesent.scoring.parts import PartMaker, open_rows, skip_rows
 from treesent.scoring.pool import Message, Pool, Tell
@@ -23,6 +23,8 @@ class PartTask:
     index: int
     start: int
     """Rows of the input before it."""
+    mark: Mark | None = None
+    """Where it begins, if the input can be opened there."""
 
     def __str__(self) -> str:
         return f"the rows after row {self.start:,}"
@@ -32,6 +34,7 @@ class PartTask:
 class _Read:
     rows: int
     fraction: float | None
+    mark: Mark | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +46,24 @@ class _Made:
 
 @dataclass(slots=True)
 class _Worker:
-    """Makes parts in a worker, with a reader of its own that passes over the parts of the others."""
+    """Makes parts in a worker, which goes to where each begins, or passes over the parts of the others."""
 
     maker: PartMaker
     rows: Rows | None = None
     at: int = 0
 
     def __call__(self, task: PartTask, tell: Tell) -> _Made:
-        if self.rows is None or self.at > task.start:
-            self.rows = open_rows(self.maker.plan, self.maker.options, task.start)
+        plan, options = self.maker.plan, self.maker.options
+        if task.mark is not None and (self.rows is None or self.at != task.start):
+            self.rows = open_rows(plan, options, start=task.mark)
+        elif self.rows is None or self.at > task.start:
+            self.rows = open_rows(plan, options, task.start)
         else:
             skip_rows(self.rows, task.start - self.at)
         rows, self.rows = self.rows, None  # an error leaves no reader at an unknown place
         taken = self.maker.take(rows)
         self.rows, self.at = rows, task.start + len(taken)
-        tell(_Read(len(taken), rows.fraction()))
+        tell(_Read(len(taken), rows.fraction(), rows.mark()))
         if not taken:
             return _Made(None, None)
         part = self.maker.make(task.index, task.start, taken, _seldom(tell))
@@ -111,9 +117,9 @@ class SharedRun:
                     self._hear(message)
                 self.progress(self._done + sum(self._under_way.values()), self._total)
 
-    def _advance(self, rows: int, part: Part | None) -> None:
+    def _advance(self, rows: int, part: Part | None, mark: Mark | None = None) -> None:
         """Go to the next part."""
-        self._next = PartTask(self._next.index + 1, self._next.start + rows)
+        self._next = PartTask(self._next.index + 1, self._next.start + rows, mark)
         self._waiting.append(part)
         self._done += part.rows if part is not None else 0
 
@@ -125,7 +131,7 @@ class SharedRun:
                 if value.fraction:
                     self._total = round((task.start + value.rows) / value.fraction)
                 if value.rows:
-                    self._advance(value.rows, None)
+                    self._advance(value.rows, None, value.mark)
         elif message.kind == "told":
             self._under_way[task] = value
         else:
