@@ -60,7 +60,13 @@ setup(
     packages=[*find_packages(include=["treesent", "treesent.*"]), *DATA_PACKAGES],
     package_dir=DATA_PACKAGES,
     package_data={
-        "treesent": ["py.typed", "projector/assets/*", "render/assets/*", "serve/assets/*"],
+        "treesent": [
+            "py.typed",
+            "projector/assets/*",
+            "render/assets/*",
+            "serve/assets/*",
+            "opinions/assets/*",
+        ],
         "treesent.pipelines": ["*.cfg", "*.tsv", "*.md", "en_treesent_sm/**/*", "en_treesent_sm/*"],
         "treesent.embeddings": ["*.toml", "*.cfg", "*.md", "*.txt"],
     },

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from treesent.client import Client as Client
     from treesent.scoring.batches import BatchScorer
 
-__all__ = ["Client", "__version__", "batch_scorer", "load", "score"]
+__all__ = ["Client", "__version__", "batch_scorer", "find_opinions", "load", "score"]
 
 
 def __getattr__(name: str) -> Any:
@@ -49,6 +49,19 @@ def score(texts: Any, model: Any = "en_treesent_sm", **options: Any) -> Any:
     from treesent.scoring.frames import score_texts
 
     return score_texts(texts, model, **options)
+
+
+def find_opinions(texts: Any, model: Any = "en_treesent_sm", **options: Any) -> Any:
+    """Find what texts talk about, and what they think of it: ``treesent.find_opinions(df["review"])``.
+
+    :param texts: a column of pandas or polars, an Arrow array, or any iterable of texts.
+    :param model: a pipeline with a head for opinions: a packaged one's name, a folder, or an open pipeline.
+    :param options: see :func:`treesent.opinions.frames.opinions_of_texts`.
+    :returns: a table of the same library with a row for each opinion.
+    """
+    from treesent.opinions.frames import opinions_of_texts
+
+    return opinions_of_texts(texts, model, **options)
 
 
 def batch_scorer(model: "str | Path" = "en_treesent_sm", **options: Any) -> "BatchScorer":

@@ -7,47 +7,21 @@ import pytest
 import torch
 from spacy.tokens import Doc, DocBin
 
+from tests.toy_opinions import lessons, opinions_nlp
 from tests.toy_pipeline import TEXT, toy_nlp
 from treesent.errors import ModelError
 from treesent.models.classifier import folder as pipeline_io
 from treesent.models.classifier.opinion_head import OpinionHead, OpinionHeadConfig
 from treesent.nn.relations import CONTEXT, LONGEST, N_RELATIONS, views
-from treesent.opinions.aspects import Aspect, AspectText
-from treesent.opinions.learn import LearnConfig, train_head
 from treesent.opinions.measure import measure
 from treesent.pipeline.opinions import opinions_on, write_opinion_spans
 from treesent.pipeline.towards import towards
 from treesent.trees.structure import Structure
 
-GOOD, BAD = ("superb", "good", "great"), ("thin", "bad", "terrible")
-THINGS = ("plot", "acting", "film", "movie")
-
-
-def lessons():
-    """Sentences of two clauses, whose things differ in what is said of them."""
-    for first in THINGS:
-        for second in THINGS:
-            for good in GOOD:
-                for bad in BAD:
-                    for one, other, signs in ((good, bad, (1, -1)), (bad, good, (-1, 1))):
-                        text = f"the {first} is {one} but the {second} is {other} ."
-                        at = text.rindex(second)
-                        places = ((4, 4 + len(first)), (at, at + len(second)))
-                        yield AspectText(
-                            text, tuple(Aspect(*p, s) for p, s in zip(places, signs, strict=True))
-                        )
-
 
 @pytest.fixture(scope="module")
 def nlp():
-    nlp = toy_nlp(trees="right-branching")
-    texts = list(lessons())
-    config = LearnConfig(epochs=8, batch_size=8, learn_rate=0.01)
-    learned = [text for place, text in enumerate(texts) if place % 5]
-    nlp.get_pipe("treesent").trained.opinions = train_head(
-        nlp, {"toy": learned}, config, OpinionHeadConfig(dropout=0.0)
-    )
-    return nlp
+    return opinions_nlp()
 
 
 def test_the_head_learns_what_is_said_of_each_thing(nlp):

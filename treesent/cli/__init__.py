@@ -17,6 +17,7 @@ from treesent.errors import TreesentError
 COMMANDS = (
     "show",
     "score",
+    "opinions",
     "serve",
     "train",
     "aspects",

@@ -141,7 +141,7 @@ def score(
         escape_formulas=escape_formulas,
         overwrite=overwrite,
         resume=resume,
-        workers=_workers(workers),
+        workers=workers_of(workers),
     )
     summary = score_file(files, output, options, model=model, threads=threads, device=device)
     typer.echo(in_words(summary), err=True)
@@ -172,16 +172,22 @@ def score_file(
     from treesent.scoring import check, score
 
     check(files, output, options)  # before the model is loaded, which takes seconds
-    options = _with_workers(options, threads, device)
+    options = with_workers(options, threads, device)
     nlp = open_pipeline(
         model, threads, "cpu" if device == "auto" and options.workers not in (1, "auto") else device
     )
     with ExitStack() as stack:
-        return score(files, output, nlp, options, progress=_bar(stack))
+        return score(files, output, nlp, options, progress=bar(stack))
 
 
-def _with_workers(options: "ScoreOptions", threads: int, device: str) -> "ScoreOptions":
-    """The options with one worker where a device or several threads do the work."""
+def with_workers(options: "ScoreOptions", threads: int, device: str) -> "ScoreOptions":
+    """Give the options with one worker where a device or several threads do the work.
+
+    :param options: the options.
+    :param threads: of a tensor operation.
+    :param device: the device.
+    :raises treesent.errors.TreesentError: several workers, and a device or several threads.
+    """
     workers = options.workers
     if workers == 1:
         return options
@@ -201,7 +207,12 @@ def _with_workers(options: "ScoreOptions", threads: int, device: str) -> "ScoreO
     return options
 
 
-def _workers(text: str) -> "int | Literal['auto']":
+def workers_of(text: str) -> "int | Literal['auto']":
+    """Read a number of workers.
+
+    :param text: as it stands on the command line.
+    :raises typer.BadParameter: it is neither ``auto`` nor a whole number from 1.
+    """
     if text == "auto":
         return "auto"
     if not text.isascii() or not text.isdigit() or int(text) < 1:
@@ -224,15 +235,19 @@ def in_words(summary: "ScoreSummary") -> str:
     return "treesent: " + ", ".join(parts)
 
 
-def _bar(stack: ExitStack) -> "Callable[[int, int | None], None] | None":
+def bar(stack: ExitStack) -> "Callable[[int, int | None], None] | None":
+    """Make a progress bar; None where standard error is no terminal.
+
+    :param stack: closes it.
+    """
     if not sys.stderr.isatty():
         return None
     from tqdm import tqdm
 
-    bar = stack.enter_context(tqdm(unit=" rows", unit_scale=True, file=sys.stderr))
+    shown = stack.enter_context(tqdm(unit=" rows", unit_scale=True, file=sys.stderr))
 
     def show(done: int, total: int | None) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
+        shown.total = total
+        shown.update(done - shown.n)
 
     return show

@@ -18,8 +18,17 @@ def score_fields(columns: Columns) -> list[Any]:
 
     fields = [pa.field(name, pa.string() if i == 0 else pa.float64()) for i, name in enumerate(columns.names)]
     if columns.nested is not None:
-        fields[-1] = pa.field(columns.nested, pa.list_(_sentence_type(columns.nodes == "all")))
+        kind = _opinion_type() if columns.nodes == "opinions" else _sentence_type(columns.nodes == "all")
+        fields[-1] = pa.field(columns.nested, pa.list_(kind))
     return fields
+
+
+def _opinion_type() -> Any:
+    import pyarrow as pa
+
+    span = pa.struct([("text", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
+    scores = [("label", pa.string()), ("polarity", pa.float64()), ("confidence", pa.float64())]
+    return pa.struct([("target", span), *scores, ("words", span), ("clause", span)])
 
 
 def _sentence_type(phrases: bool) -> Any:

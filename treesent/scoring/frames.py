@@ -11,7 +11,7 @@ from treesent.data.dialect import PLAIN
 from treesent.errors import DataError
 from treesent.scoring.cores import check_workers, workers_for
 from treesent.scoring.pool import SharedPipeline, Tell, in_order
-from treesent.scoring.results import Columns, class_names
+from treesent.scoring.results import Columns, class_names, only_needed
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -48,12 +48,12 @@ def score_texts(
     if isinstance(texts, str):
         raise DataError(f"one text is given, {texts[:40]!r}; give a list of texts or a column")
     check_workers(workers)
-    nlp = _opened(str(model)) if isinstance(model, str | Path) else model
+    nlp = opened(str(model)) if isinstance(model, str | Path) else model
     columns = Columns(class_names(nlp), nodes, prefix)  # type: ignore[arg-type]
-    plain = [text_of(value, f"element {place}") for place, value in enumerate(_values(texts))]
+    plain = [text_of(value, f"element {place}") for place, value in enumerate(values_of(texts))]
     if workers == "auto":
         workers = workers_for(sum(map(len, plain)))
-    return _like(texts, score_columns(plain, nlp, columns, batch_size, workers))
+    return table_like(texts, score_columns(plain, nlp, columns, batch_size, workers))
 
 
 def score_columns(
@@ -100,20 +100,27 @@ class _Texts:
 
     def __call__(self, task: tuple[int, int], tell: Tell | None = None) -> list[tuple[Any, ...]]:
         nlp = self.pipeline.nlp
-        with nlp.memory_zone():
+        with nlp.memory_zone(), only_needed(nlp, self.columns):
             docs = nlp.pipe(self.texts[slice(*task)], batch_size=self.batch_size)
             return [tuple(self.columns.row(doc).values()) for doc in docs]
 
 
 @lru_cache(maxsize=2)
-def _opened(name: str) -> "Language":
+def opened(name: str) -> "Language":
+    """Open a pipeline, and keep it for the next call.
+
+    :param name: a packaged pipeline's name, or a folder.
+    """
     from treesent.text.opening import load_pipeline
 
     return load_pipeline(name)
 
 
-def _values(texts: Any) -> list[Any]:
-    """The elements as Python values."""
+def values_of(texts: Any) -> list[Any]:
+    """Give the elements of a column as Python values.
+
+    :param texts: of pandas, polars or Arrow, or any iterable.
+    """
     for name in ("to_pylist", "to_list"):
         if hasattr(texts, name):
             values: list[Any] = getattr(texts, name)()
@@ -134,13 +141,18 @@ def text_of(value: Any, place: str) -> str:
     return text
 
 
-def _like(texts: Any, found: dict[str, list[Any]]) -> Any:
-    """A table of the library that the texts came in."""
+def table_like(texts: Any, found: dict[str, list[Any]], indexed: bool = True) -> Any:
+    """Make a table of the library that the texts came in.
+
+    :param texts: the texts.
+    :param found: the columns by name.
+    :param indexed: whether a table of pandas has the index of the texts.
+    """
     library = type(texts).__module__.partition(".")[0]
     if library == "pandas":
         import pandas as pd
 
-        return pd.DataFrame(found, index=getattr(texts, "index", None))
+        return pd.DataFrame(found, index=getattr(texts, "index", None) if indexed else None)
     if library == "polars":
         import polars as pl
 

@@ -8,7 +8,7 @@ from treesent.data.dialect import Dialect
 from treesent.data.remote import RemotePath
 from treesent.data.tables import LONGEST
 
-Nodes = Literal["none", "sentences", "all"]
+Nodes = Literal["none", "sentences", "all", "opinions"]
 OnError = Literal["fail", "skip"]
 
 
@@ -21,7 +21,8 @@ class ScoreOptions:
     id_column: str | None = None
     """A column that names the rows: it must be filled, and rejects carry it."""
     nodes: Nodes = "none"
-    """What the column ``sentences`` holds: none, the sentences, or the sentences with each phrase."""
+    """What the column ``sentences`` holds: none, the sentences, or the sentences with each phrase; or ``opinions``, for
+    a column of that name."""
     batch_size: int = 64
     """Texts that go through the network together."""
     kind: str | None = None

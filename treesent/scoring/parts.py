@@ -14,7 +14,7 @@ from treesent.errors import DataError
 from treesent.scoring.plan import Plan
 from treesent.scoring.pool import SharedPipeline
 from treesent.scoring.rendering import reject_line
-from treesent.scoring.results import Columns, fault_of
+from treesent.scoring.results import Columns, fault_of, only_needed
 from treesent.scoring.spool import Part, PartFiles
 from treesent.scoring.writing import Scored, Writer
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from treesent.scoring.options import ScoreOptions
 
-PART_TEXTS = {"none": 4096, "sentences": 2048, "all": 512}
+PART_TEXTS = {"none": 4096, "sentences": 2048, "opinions": 2048, "all": 512}
 """Texts of a part. What a part holds is in memory at once, so that a part with every phrase has fewer."""
 PART_CHARACTERS = 2**18
 """Characters after which a part ends early: some seconds of work, so that workers end at about the same time."""
@@ -142,7 +142,8 @@ class PartMaker:
     def _score(self, rows: list[Row], progress: Callable[[int], Any]) -> list[Scored]:
         texts = [self.options.dialect.text(row.values[self.options.text_column]) for row in rows]
         with (
-            self.pipeline.nlp.memory_zone()
+            self.pipeline.nlp.memory_zone(),
+            only_needed(self.pipeline.nlp, self.writer.columns),
         ):  # words seen once would stay in the vocabulary for the rest of the run
             docs = self.pipeline.nlp.pipe(
                 (text for text in texts if text.strip()), batch_size=self.options.batch_size

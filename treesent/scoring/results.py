@@ -1,5 +1,7 @@
 """From a scored Doc to the columns of its row."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,7 @@ class Columns:
     """The columns that scoring adds.
 
     They are ``label``, ``polarity``, ``confidence``, ``p_CLASS`` for each class, ``unknown`` (the fraction of
-    words that the vectors lack) and, where nodes are wanted, ``sentences``.
+    words that the vectors lack) and, where nodes are wanted, ``sentences`` or ``opinions``.
     """
 
     classes: tuple[str, ...]
@@ -45,7 +47,7 @@ class Columns:
 
     @property
     def _nested(self) -> list[str]:
-        return [] if self.nodes == "none" else ["sentences"]
+        return {"none": [], "opinions": ["opinions"]}.get(self.nodes, ["sentences"])
 
     def refuse_clash(self, columns: "list[str] | dict[str, Any]", place: str) -> None:
         """Make sure that nothing of the user's would be overwritten.
@@ -67,9 +69,26 @@ class Columns:
         probs = [round(value, DIGITS) for value in found.probs.tolist()]
         polarity, confidence = round(float(found.polarity), DIGITS), round(float(found.confidence), DIGITS)
         values = [found.label, polarity, confidence, *probs, round(float(found.unknown), DIGITS)]
-        if self.nodes != "none":
+        if self.nodes == "opinions":
+            values.append([opinion.to_dict() for opinion in doc._.opinions])
+        elif self.nodes != "none":
             values.append(sentences(doc, phrases=self.nodes == "all"))
         return dict(zip(self.names, values, strict=True))
+
+
+@contextmanager
+def only_needed(nlp: "Language", columns: Columns) -> Iterator[None]:
+    """Leave the search for opinions out while no column needs them.
+
+    :param nlp: the pipeline.
+    :param columns: the columns wanted.
+    """
+    predictor = component_of(nlp).predictor
+    before, predictor.opinions = predictor.opinions, predictor.opinions and columns.nodes == "opinions"
+    try:
+        yield
+    finally:
+        predictor.opinions = before
 
 
 def fault_of(text: Any, longest: int) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from treesent.models.parser.chart_parser import ChartParser
 from treesent.models.parser.file import read_parser_file
@@ -17,4 +18,4 @@ def load_parser(path: str | Path) -> Parser:
     :param path: the file.
     :raises ModelError: it is missing, damaged, or not a parser of this version.
     """
-    return read_parser_file(path, ChartParser, Seq2SeqParser)
+    return cast(Parser, read_parser_file(path, ChartParser, Seq2SeqParser))
