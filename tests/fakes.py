@@ -89,7 +89,9 @@ class FakePipeline:
     def __init__(self, pause=0.0, doc=FakeDoc):
         self.pause, self.doc, self.texts = pause, doc, []
         self.meta = {"name": "fake"}
-        self.pipeline = [("treesent", SimpleNamespace(labels=LABELS, to=lambda device: None))]
+        predictor = SimpleNamespace(opinions=False)
+        component = SimpleNamespace(labels=LABELS, to=lambda device: None, predictor=predictor)
+        self.pipeline = [("treesent", component)]
 
     def get_pipe_meta(self, name):
         return SimpleNamespace(factory=name)
