@@ -78,6 +78,7 @@ en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt out/en_treese
 	$(TREESENT) train en_treesent_sm -o pipelines/en_treesent_sm --overwrite --paths.trees $(SST) \
 		--paths.trees_spacy $(CURDIR)/out/train_spacy.txt --paths.general $(DATA)/general \
 		--paths.teacher out/en_treesent_trf $(OWN)
+	$(MAKE) opinions
 
 # The parser and the vectors that the two read.
 OWN = --paths.vectors out/learned_vectors/treesent/vectors --paths.parser out/parser

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TOGETHER = 256
 """Texts whose states are computed at once."""
-NEUTRAL = 0.75
+NEUTRAL = 0.5
 """The weight of neutral aspects: some tables have many more of them than people's texts have."""
 
 
@@ -93,12 +93,16 @@ def train_head(
     :param untagged: tables that name some of the targets of a text alone, so that the head learns no tags from them.
     :param tell: told of each epoch.
     :returns: the head, ready to use.
-    :raises DataError: no text has an aspect.
+    :raises DataError: no text has an aspect, or an untagged table is none of the tables.
     """
     from treesent.pipeline.lookup import component_of
 
     config, predictor = config or LearnConfig(), component_of(nlp).predictor
     rng = random.Random(config.seed)
+    if unknown := sorted(set(untagged) - set(tables)):
+        raise DataError(
+            f"there is no table {unknown[0]!r} among {', '.join(tables)}; name one of them as untagged"
+        )
     texts: list[Prepared] = []
     for name, rows in tables.items():
         chosen = list(rows)
