@@ -1,5 +1,6 @@
 """The command's own process: signals, workers, what is told."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from tests.serve.servers import command, log_lines
 from treesent.cli import app
+from treesent.serve import log
 
 SERVE = """
 import json, sys
@@ -125,3 +127,21 @@ def test_the_command_s_errors():
     assert run.exit_code == 2
     run = CliRunner().invoke(app, ["serve", "--model", "en_treesent_xx", "--port", "0"])
     assert run.exit_code == 1 and "'en_treesent_xx'" in run.output
+
+
+def test_the_log_goes_on_after_a_loop_that_ended_in_between(capfd):
+    async def one():
+        log.event("one")
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(StopIteration):
+        one_step = one()
+        asyncio._set_running_loop(loop)
+        try:
+            one_step.send(None)
+        finally:
+            asyncio._set_running_loop(None)
+    loop.close()
+    asyncio.run(one())
+    log.event("two")
+    assert [line["event"] for line in log_lines(capfd.readouterr().err)] == ["one", "one", "two"]

@@ -73,7 +73,7 @@ def write_report(
         options, nodes="opinions", prefix=PREFIX, kind=None, output_kind="jsonl", rejects=rejects
     )
     plan = Plan.of(source, rows, options)
-    check_outputs([output], plan.files, options.overwrite)
+    check_outputs([output], [path for path in plan.files if isinstance(path, Path)], options.overwrite)
     _check_columns(plan, options, [name for name in (by, date) if name is not None])
     summary = score(source, rows, nlp, options, progress=progress)
 

@@ -23,15 +23,20 @@ def event(name: str, **values: Any) -> None:
     except RuntimeError:
         _write()
         return
-    if len(_waiting) == 1:
+    if _writing[0] is not loop:
+        _writing[0] = loop
         loop.call_soon(_write)  # one write for all requests that end in one turn of the event loop
 
 
 _waiting: list[str] = []
+_writing: list[asyncio.AbstractEventLoop | None] = [None]
+"""The event loop that will write what waits."""
 
 
 def _write() -> None:
-    lines, _waiting[:] = "".join(_waiting), []
+    lines = "".join(_waiting)
+    _waiting.clear()
+    _writing[0] = None
     sys.stderr.write(lines)  # in one piece: several workers write
     sys.stderr.flush()
 
