@@ -45,7 +45,10 @@ def test_rows_of_a_split(tmp_path):
         ),
         ({"text": TEXT, "aspects": [{"from": 4, "to": 8, "label": "meh"}]}, r":1: the label 'meh'"),
         ({"text": TEXT, "aspects": [{"from": 4, "label": "positive"}]}, r":1: .* lacks 'to'"),
-        ({"text": TEXT, "aspects": [{"from": "x", "to": 8, "label": "positive"}]}, r":1: from and to of the aspect"),
+        (
+            {"text": TEXT, "aspects": [{"from": "x", "to": 8, "label": "positive"}]},
+            r":1: from and to of the aspect",
+        ),
         ({"text": TEXT, "aspects": "plot"}, r":1: 'aspects' is 'plot'"),
         ({"text": 3, "aspects": []}, r":1: 'text' is 3"),
         ({"text": TEXT}, r"no row has aspects"),
