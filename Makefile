@@ -87,7 +87,7 @@ out/en_treesent_trf: | out/learned_vectors out/parser
 	$(TREESENT) train en_treesent_trf -o $@ --paths.trees $(SST) --paths.general $(DATA)/general \
 		--paths.transformer $(MINILM) $(OWN)
 
-ASPECTS = $(addprefix $(DATA)/general/,$(addsuffix .jsonl.xz,mams acos_laptops opener_hotels news_mtsc))
+ASPECTS = $(addprefix $(DATA)/general/,$(addsuffix .jsonl.xz,mams acos_laptops opener_hotels news_mtsc sentfin))
 
 opinions: | $(VENV)/installed-test  ## train the head for opinions of the pipeline that ships, after each new network
 	$(TREESENT) aspects train en_treesent_sm $(ASPECTS) --untagged news_mtsc -o out/opinions --overwrite

@@ -27,7 +27,7 @@ def train(
         list[str] | None,
         typer.Option(help="A table whose aspects are not all that its texts speak of; may be repeated."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="How often every text is seen.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="How often every text is seen.")] = 10,
     max_texts: Annotated[int, typer.Option(min=1, help="Texts of a table, at most.")] = 5000,
     seed: Annotated[int, typer.Option(min=0, help="Fixes the outcome.")] = 0,
     overwrite: Overwrite = False,
