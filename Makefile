@@ -78,6 +78,7 @@ en_treesent_sm: out/learned_vectors out/parser out/train_spacy.txt out/en_treese
 	$(TREESENT) train en_treesent_sm -o pipelines/en_treesent_sm --overwrite --paths.trees $(SST) \
 		--paths.trees_spacy $(CURDIR)/out/train_spacy.txt --paths.general $(DATA)/general \
 		--paths.teacher out/en_treesent_trf $(OWN)
+	$(MAKE) opinions
 
 # The parser and the vectors that the two read.
 OWN = --paths.vectors out/learned_vectors/treesent/vectors --paths.parser out/parser
@@ -86,7 +87,7 @@ out/en_treesent_trf: | out/learned_vectors out/parser
 	$(TREESENT) train en_treesent_trf -o $@ --paths.trees $(SST) --paths.general $(DATA)/general \
 		--paths.transformer $(MINILM) $(OWN)
 
-ASPECTS = $(addprefix $(DATA)/general/,$(addsuffix .jsonl.xz,mams acos_laptops opener_hotels news_mtsc))
+ASPECTS = $(addprefix $(DATA)/general/,$(addsuffix .jsonl.xz,mams acos_laptops opener_hotels news_mtsc sentfin))
 
 opinions: | $(VENV)/installed-test  ## train the head for opinions of the pipeline that ships, after each new network
 	$(TREESENT) aspects train en_treesent_sm $(ASPECTS) --untagged news_mtsc -o out/opinions --overwrite

@@ -27,7 +27,7 @@ def train(
         list[str] | None,
         typer.Option(help="A table whose aspects are not all that its texts speak of; may be repeated."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="How often every text is seen.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="How often every text is seen.")] = 10,
     max_texts: Annotated[int, typer.Option(min=1, help="Texts of a table, at most.")] = 5000,
     seed: Annotated[int, typer.Option(min=0, help="Fixes the outcome.")] = 0,
     overwrite: Overwrite = False,
@@ -41,12 +41,14 @@ def train(
     """
     from treesent.files import check_output_folder, pipeline_path, replacing_folder
     from treesent.models.classifier.trainer import CLASSIFIERS
-    from treesent.opinions.aspects import read_aspects
+    from treesent.opinions.aspects import AspectText, read_aspects
     from treesent.opinions.learn import LearnConfig, train_head
     from treesent.pipeline.lookup import component_of
 
     check_output_folder(output, CLASSIFIERS.files, [pipeline_path(model), *tables], overwrite)
-    rows = {_name(path): read_aspects(path, "train") for path in tables}
+    rows: dict[str, list[AspectText]] = {}
+    for path in tables:
+        rows.setdefault(_name(path), []).extend(read_aspects(path, "train"))
     nlp = open_pipeline(model, threads, device)
     head = train_head(
         nlp,

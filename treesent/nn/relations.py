@@ -48,19 +48,22 @@ class Views:
 
         :returns: numbers below :data:`N_RELATIONS`. *Shape:* ``(batch, n_words, n_nodes)``
         """
-        place = self.place[:, :, None]
-        start, end, seen = self.start[:, None], self.end[:, None], self.seen[:, None]
+        # In float32, which is faster than integers; the numbers are small.
+        place = self.place[:, :, None].float()
+        first, last, seen = self.start.float(), self.end.float(), self.seen[:, None]
+        start, end = first[:, None], last[:, None]
         covers = (start <= place) & (end > place) & seen
-        above = (self.start[:, :, None] <= start) & (self.end[:, :, None] >= end) & self.seen[:, :, None]
-        shared = torch.bmm(covers.float(), above.float())
+        covering = covers.float()
+        above = (first[:, :, None] <= start) & (last[:, :, None] >= end) & self.seen[:, :, None]
+        above = above.float()
+        shared = torch.bmm(covering, above)
         # A word is as deep as the nodes above it are many, and so is a node.
-        up = covers.sum(2, keepdim=True) - shared
-        down = above.sum(1)[:, None] - shared
-        gap = torch.where(start > place, start - place - 1, place - end).clamp(min=0)
-        far = (gap > 0).long() + (gap > 2).long() + (gap > 6).long()
-        side = (start > place).long()
-        far = torch.where(covers, 0, far)
-        return ((up.long().clamp(0, UP - 1) * DOWN + down.long().clamp(0, DOWN - 1)) * 2 + side) * FAR + far
+        up = (covering.sum(2, keepdim=True) - shared).clamp_(0, UP - 1)
+        down = (above.sum(1)[:, None] - shared).clamp_(0, DOWN - 1)
+        gap = torch.maximum(start - place - 1, place - end)
+        far = (gap > 0).float() + (gap > 2).float() + (gap > 6).float()
+        side = (start > place).float()
+        return (((up * DOWN + down) * 2 + side) * FAR + far).long()
 
 
 def views(

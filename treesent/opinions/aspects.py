@@ -78,7 +78,9 @@ def _aspects(values: Any, text: str, place: str) -> Iterator[Aspect]:
             raise DataError(f"{place}: the aspect {value!r:.80} lacks {error}") from error
         if start is None or end is None:
             continue  # implied: nothing in the text names it
-        if not 0 <= int(start) < int(end) <= len(text):
+        if not isinstance(start, int) or not isinstance(end, int):
+            raise DataError(f"{place}: from and to of the aspect {value!r:.80} are not both whole numbers")
+        if not 0 <= start < end <= len(text):
             raise DataError(
                 f"{place}: the aspect {value!r:.80} lies outside the text of {len(text)} characters"
             )
@@ -88,4 +90,4 @@ def _aspects(values: Any, text: str, place: str) -> Iterator[Aspect]:
             raise DataError(
                 f"{place}: the label {label!r} of an aspect is none of negative, neutral, positive, conflict"
             )
-        yield Aspect(int(start), int(end), sign)
+        yield Aspect(start, end, sign)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from treesent.data.label_names import side_of
-from treesent.opinions.topics import grouped_topics, normal, own_topics
+from treesent.opinions.topics import OTHER, grouped_topics, normal, own_topics
 from treesent.vectors.table import VectorTable
 
 MOST_TARGETS = 50_000
@@ -69,7 +69,7 @@ class Topic:
 class Gathered:
     """All that a report shows.
 
-    :param topics: the most frequent first.
+    :param topics: the most frequent first, the rest of them last.
     :param counts: rows, rows without text, rows without an opinion, opinions, and rows whose date cannot be read.
     """
 
@@ -127,7 +127,9 @@ def gather(
             name = topics.topic(opinion["target"]["text"])
             topic = found.setdefault(name, Topic(name))
             _add(topic, opinion, str(row[text]), group, month, place)
-    return Gathered(sorted(found.values(), key=lambda topic: (-sum(topic.signs), topic.name)), counts)
+    return Gathered(
+        sorted(found.values(), key=lambda topic: (topic.name == OTHER, -sum(topic.signs), topic.name)), counts
+    )
 
 
 def _add(

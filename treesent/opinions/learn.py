@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 TOGETHER = 256
 """Texts whose states are computed at once."""
-NEUTRAL = 0.75
-"""The weight of neutral aspects: some tables have many more of them than people's texts have."""
 
 
 @section
@@ -43,7 +41,7 @@ class LearnConfig:
 
     seed: NonNegativeInt = 0
     """Fixes the initial weights, the order of the texts and dropout."""
-    epochs: PositiveInt = 8
+    epochs: PositiveInt = 10
     """How often every text is seen."""
     batch_size: PositiveInt = 32
     """Texts of a step."""
@@ -93,12 +91,16 @@ def train_head(
     :param untagged: tables that name some of the targets of a text alone, so that the head learns no tags from them.
     :param tell: told of each epoch.
     :returns: the head, ready to use.
-    :raises DataError: no text has an aspect.
+    :raises DataError: no text has an aspect, or an untagged table is none of the tables.
     """
     from treesent.pipeline.lookup import component_of
 
     config, predictor = config or LearnConfig(), component_of(nlp).predictor
     rng = random.Random(config.seed)
+    if unknown := sorted(set(untagged) - set(tables)):
+        raise DataError(
+            f"there is no table {unknown[0]!r} among {', '.join(tables)}; name one of them as untagged"
+        )
     texts: list[Prepared] = []
     for name, rows in tables.items():
         chosen = list(rows)
@@ -199,7 +201,7 @@ def _fit(
             optimizer.step()
             schedule.step()
             total += float(loss.detach())
-        tell(f"epoch {epoch + 1} of {config.epochs}: loss {total * config.batch_size / len(texts):.3f}")
+        tell(f"epoch {epoch + 1} of {config.epochs}: loss {total * config.epochs / steps:.3f}")
 
 
 def _loss(head: OpinionHead, texts: Sequence[Prepared]) -> Tensor:
@@ -222,8 +224,7 @@ def _loss(head: OpinionHead, texts: Sequence[Prepared]) -> Tensor:
         total = output.towards.new_zeros(len(spans), 3)
         total = total.index_add(0, span, output.towards.index_select(0, torch.from_numpy(place)))
         logits = total / torch.from_numpy(lengths)[:, None]
-        weight = logits.new_tensor([1, NEUTRAL, 1])
-        loss = loss + functional.cross_entropy(logits, torch.from_numpy(spans[:, 2]), weight)
+        loss = loss + functional.cross_entropy(logits, torch.from_numpy(spans[:, 2]))
     tagged = torch.from_numpy(np.repeat([text.complete for text in texts], sizes))
     if tagged.any():
         tags = torch.from_numpy(np.concatenate([text.tags for text in texts]))

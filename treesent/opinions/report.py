@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from treesent.opinions.gather import Gathered
+from treesent.opinions.topics import OTHER
 from treesent.render.pages import asset, fill, script_of, style_of
 from treesent.render.svg import colour_of
 
@@ -24,6 +25,7 @@ def render(gathered: Gathered, title: str, rejected: int = 0, by: str | None = N
     data: dict[str, Any] = {
         "title": title,
         "by": by,
+        "other": OTHER,
         "counts": {**gathered.counts, "rejected": rejected},
         "topics": [topic.to_dict() for topic in gathered.topics],
         "colours": [colour_of(-1), colour_of(0), colour_of(1)],

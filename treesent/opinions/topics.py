@@ -14,7 +14,7 @@ from treesent.vectors.table import VectorTable
 
 OTHER = "other"
 """What no topic of a list is near."""
-NEAR, NEAR_OWN = 0.8, 0.6
+NEAR, NEAR_OWN = 0.65, 0.55
 """From this cosine on, a target joins a more frequent one; or a topic of the user's own."""
 MOST = 60
 """Topics made of targets; the others are :data:`OTHER`."""

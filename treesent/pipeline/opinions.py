@@ -9,7 +9,7 @@ import numpy as np
 from treesent.pipeline import record as store
 from treesent.pipeline.record import Record, Stretch
 from treesent.pipeline.sentiment import Sentiment, sentiment_of
-from treesent.pipeline.towards import evidence, together, towards_probs
+from treesent.pipeline.towards import evidence, in_context, tells, together, towards_probs
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
@@ -94,11 +94,11 @@ def _targets(doc: "Doc") -> Iterator[Stretch]:
 def _opinion(doc: "Doc", stretch: Stretch) -> Opinion:
     record, tree, first = stretch.record, stretch.tree, int(stretch.record.words[stretch.tree])
     target = _span(doc, stretch, stretch.first, stretch.last)
-    probs = towards_probs(stretch) if record.towards is not None else _in_context(stretch)
+    probs = towards_probs(stretch) if tells(record) else in_context(stretch)
     unknown = float(record.unknown[stretch.first : stretch.last].mean())
     sentiment = sentiment_of(record, probs, unknown, target.text)
     chosen = list(record.labels).index(sentiment.label)
-    node = evidence(stretch, int(np.sign(record.polarity[chosen])))
+    node = evidence(stretch, int(np.nan_to_num(np.sign(record.polarity[chosen]))))
     if node is None:
         return Opinion(target, sentiment, None, _span(doc, stretch, first, int(record.words[tree + 1])))
     nodes = record.nodes(tree)
@@ -107,15 +107,6 @@ def _opinion(doc: "Doc", stretch: Stretch) -> Opinion:
     words = _span(doc, stretch, begin, end)
     clause = (first + int(record.start[nodes][around]), first + int(record.end[nodes][around]))
     return Opinion(target, sentiment, words, _span(doc, stretch, *clause))
-
-
-def _in_context(stretch: Stretch) -> Any:
-    """The classes of the smallest constituent around some words that is not neutral."""
-    record, nodes = stretch.record, stretch.record.nodes(stretch.tree)
-    around = record.around(stretch.tree, stretch.first, stretch.last)
-    probs = record.probs[nodes][around]
-    clear = np.flatnonzero(np.abs(np.nan_to_num(record.polarity[probs.argmax(1)])) > 0)
-    return probs[clear[0] if len(clear) else -1]
 
 
 def _span(doc: "Doc", stretch: Stretch, first: int, last: int) -> "Span":

@@ -21,7 +21,8 @@ function chosen() {
   const topics = report.topics.filter((topic) =>
     counted(topic) && (holds(topic.name) || topic.names.some(holds) || quotesOf(topic).length));
   const by = { n: counted, liked: liking, disliked: (topic) => -liking(topic) }[state.order];
-  return topics.sort((a, b) => by(b) - by(a) || sum(b.signs) - sum(a.signs));
+  const rest = (topic) => topic.name === report.other;
+  return topics.sort((a, b) => rest(a) - rest(b) || by(b) - by(a) || sum(b.signs) - sum(a.signs));
 }
 
 /** A quote with its clause marked, and the words that say it underlined. */
