@@ -170,6 +170,7 @@ def test_tuned_vectors_are_saved_with_the_pipeline(folder):
     assert np.array_equal(table.vector("."), before.vector("."))
     assert not np.array_equal(table.vector("film"), before.vector("film"))
     report = json.loads(run("evaluate", folder / "tuned", folder / "trees.txt", "--json").stdout)
+    assert 0 <= report.pop("calibration_error") <= 1
     assert report == trained.dev.to_dict()
 
 

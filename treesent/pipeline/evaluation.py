@@ -54,7 +54,7 @@ class Evaluation:
         if self.nodes is not None:
             report["nodes"] = self.nodes.to_dict()
         if self.reliability is not None:
-            report["root"]["calibration_error"] = self.reliability.error
+            report["calibration_error"] = self.reliability.error
         return report if self.n_empty is None else report | {"n_empty": self.n_empty}
 
 

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.toy_pipeline import toy_table
 from treesent.data.batches import Corpus, EncodedCorpus
 from treesent.errors import RecipeError
 from treesent.models.classifier.reparse import reparsed
-from treesent.models.classifier.trainer import CLASSIFIERS
 from treesent.models.parser.chart_parser import ChartParser, ParserConfig
-from treesent.models.registry import FAMILIES
-from treesent.training.recipe import parse_recipe
+from treesent.models.train import train
 from treesent.trees.brackets import parse_tree
 
 
@@ -28,10 +27,14 @@ def test_a_reparsed_corpus_has_the_parsers_trees():
     np.testing.assert_array_equal(both.label[:6], encoded.label)
 
 
-def test_reparsing_needs_a_parser():
-    recipe = (
-        '[model]\n@architectures = "treesent.TreeLSTM.v1"\n[corpora]\ntrain = "a"\ndev = "b"\nreparse = true'
+def test_reparsing_needs_a_parser(tmp_path):
+    toy_table().save(tmp_path / "vectors")
+    (tmp_path / "trees.txt").write_text("(3 (2 a) (3 good))\n", "utf-8")
+    (tmp_path / "recipe.cfg").write_text(
+        '[vectors]\n@misc = "treesent.VectorFile.v1"\npath = "vectors"\n'
+        '[model]\n@architectures = "treesent.TreeLSTM.v1"\n'
+        '[corpora]\ntrain = "trees.txt"\ndev = "trees.txt"\nreparse = true\n',
+        "utf-8",
     )
-    read = parse_recipe(recipe, FAMILIES, find=False)
-    with pytest.raises(RecipeError, match=r"reparse is true, but the section \[parser\] is missing"):
-        CLASSIFIERS.task(read, torch.device("cpu"))
+    with pytest.raises(RecipeError, match="reparse is true, but there is no parser for these vectors"):
+        train(tmp_path / "recipe.cfg", tmp_path / "m")
