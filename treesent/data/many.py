@@ -113,7 +113,7 @@ def read_many(files: Sequence[File], read: Callable[[File], Rows], skip: int = 0
         done = sum(sizes[: now[0]]) + sizes[now[0]] * (opened[0].fraction() or 0)
         return done / max(sum(sizes), 1)
 
-    return Rows(rows(), first.columns, first.schema, fraction)
+    return Rows(rows(), first.columns, first.schema, fraction, close=lambda: opened[0].close())
 
 
 def _compare(first: Rows, other: Rows, path: File, other_path: File) -> None:

@@ -49,6 +49,7 @@ class Rows(Iterator[Row]):
         schema: Any = None,
         read: Callable[[], float] | None = None,
         mark: Callable[[], Mark | None] | None = None,
+        close: Callable[[], None] | None = None,
     ) -> None:
         """Wrap an iterator.
 
@@ -57,11 +58,18 @@ class Rows(Iterator[Row]):
         :param schema: the Arrow schema of a parquet file.
         :param read: tells what fraction of the table has been read.
         :param mark: tells where the next row begins.
+        :param close: closes the file.
         """
         self._rows, self.columns, self.schema, self._read, self._mark = rows, columns, schema, read, mark
+        self._close = close
 
     def __next__(self) -> Row:
         return next(self._rows)
+
+    def close(self) -> None:
+        """Close the file, if rows are left in it."""
+        if self._close is not None:
+            self._close()
 
     def fraction(self) -> float | None:
         """Tell what fraction of the table has been read, from 0 to 1; None where its size is not known."""

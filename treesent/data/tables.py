@@ -110,20 +110,24 @@ def read_rows(
         return read_parquet(source, name, need, convert, skip, longest)
     if kind == "json":
         rows = _array(source, name, need, dialect.encoding, meter)
-        return Rows(islice(rows, skip, None), None, read=read)
+        return Rows(islice(rows, skip, None), None, read=read, close=meter.close)
     if kind == "excel":
         return Rows(islice(_sheet(source, name, need), skip, None), None)
     lines = _lines(source, name, longest, dialect.encoding, meter)
     if kind == "txt":
         require_columns(name, ["text"], need)
-        return Rows(islice(meter.rows(_text(lines)), skip, None), ["text"], None, read, meter.mark)
+        return Rows(
+            islice(meter.rows(_text(lines)), skip, None), ["text"], None, read, meter.mark, meter.close
+        )
     if kind == "jsonl":
-        return Rows(islice(meter.rows(_jsonl(lines, need)), skip, None), None, None, read, meter.mark)
+        return Rows(
+            islice(meter.rows(_jsonl(lines, need)), skip, None), None, None, read, meter.mark, meter.close
+        )
     separator, lines = _separator(lines, kind, need, dialect)
     counted = Lines(lines)
     meter.pending = counted.pending
     header, rows = _separated(counted, name, separator, need, kind == "csv" or dialect.quoted_tsv, longest)
-    return Rows(islice(meter.rows(rows), skip, None), header, None, read, meter.mark)
+    return Rows(islice(meter.rows(rows), skip, None), header, None, read, meter.mark, meter.close)
 
 
 class _Meter:
@@ -131,6 +135,7 @@ class _Meter:
 
     def __init__(self, start: Mark | None = None) -> None:
         self.tell: Callable[[], int] | None = None
+        self.file: IO[bytes] | None = None
         self.size, self.done = 1, False
         self.pending: Callable[[], bool] = lambda: False
         self._start, self._armed, self._shift = start, False, 0
@@ -166,6 +171,11 @@ class _Meter:
             return None
         offset = self.size if self._stream.closed else self._stream.tell()
         return Mark(offset, self._lines, self._rows)
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self.file is not None:
+            self.file.close()
 
     def fraction(self) -> float:
         """What fraction of the file has been read, packed or not."""
@@ -265,6 +275,7 @@ def _opened(source: Opened, name: str, meter: _Meter) -> Iterator[IO[bytes]]:
         raise DataError(f"{source}: {'a folder, not a file' if source.is_dir() else 'no such file'}")
     try:
         with source.reading() if isinstance(source, RemotePath) else source.open("rb") as packed:
+            meter.file = packed
             if isinstance(source, RemotePath):
                 meter.tell, meter.size = packed.tell, source.size()
             else:

@@ -117,6 +117,7 @@ class _Run:
             self._publish(whole)
             finished = True
         finally:
+            rows.close()
             spool.close(finished=finished or self.plan.to_device)
         return summary
 
