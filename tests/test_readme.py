@@ -38,8 +38,21 @@ def test_every_command_exists(document):
 def test_every_file_that_is_linked_is_there(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
-    missing = [link for link in links if not (ROOT / document).parent.joinpath(link).exists()]
+    missing = [link for link in links if not _is_there((ROOT / document).parent, link)]
     assert not missing
+
+
+def _is_there(folder, link):
+    """Whether a link leads to a file and, after ``#``, to a heading in it."""
+    file, _, heading = link.partition("#")
+    if not (folder / file).exists():
+        return False
+    found = (
+        re.findall(r"^#+ (.+)$", (folder / file).read_text(encoding="utf-8"), re.MULTILINE) if heading else []
+    )
+    return not heading or heading in {
+        re.sub(r"[^\w -]", "", name).lower().replace(" ", "-") for name in found
+    }
 
 
 def test_every_make_target_exists():
