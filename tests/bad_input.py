@@ -174,7 +174,7 @@ MODELS = {
 #: A command line: arguments, exit code.
 COMMANDS = {
     "no such command": (["scroe"], 2, ["scroe"]),
-    "no file": (["score"], 2, ["file"]),
+    "no file": (["score"], 2, ["FILE"]),
     "no such file": (["score", "none.csv"], 1, ["none.csv: no such file"]),
     "no such option": (["score", "a.csv", "--texts", "x"], 2, ["--texts"]),
     "batch size 0": (

@@ -32,6 +32,9 @@ def curves(
         draw_curves(read_log(logs[0]), output)
         return
     names = [log.stem for log in logs]
-    if len(set(names)) < len(names):
-        names = [str(log) for log in logs]
+    deepest = max(len(log.parts) for log in logs)
+    for n_parts in range(1, deepest + 1):  # as much of a path as tells it from the others
+        if len(set(names)) == len(names):
+            break
+        names = ["/".join(log.parts[-n_parts:]) for log in logs]
     draw_runs({name: read_log(log) for name, log in zip(names, logs, strict=True)}, output)

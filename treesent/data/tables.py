@@ -123,10 +123,15 @@ def read_rows(
         return Rows(
             islice(meter.rows(_jsonl(lines, need)), skip, None), None, None, read, meter.mark, meter.close
         )
-    separator, lines = _separator(lines, kind, need, dialect)
-    counted = Lines(lines)
-    meter.pending = counted.pending
-    header, rows = _separated(counted, name, separator, need, kind == "csv" or dialect.quoted_tsv, longest)
+    quoted = kind == "csv" or dialect.quoted_tsv
+    try:
+        separator, lines = _separator(lines, kind, need, dialect)
+        counted = Lines(lines)
+        meter.pending = counted.pending
+        header, rows = _separated(counted, name, separator, need, quoted, longest)
+    except DataError:
+        meter.close()
+        raise
     return Rows(islice(meter.rows(rows), skip, None), header, None, read, meter.mark, meter.close)
 
 
