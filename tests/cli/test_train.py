@@ -111,7 +111,7 @@ def test_a_table_is_measured_from_raw_text(folder, name):
     result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert set(report) == {"root", "n_empty"}
+    assert set(report) == {"root", "n_empty", "calibration_error"}
     assert (report["root"]["n"], report["n_empty"]) == (7, 2)
     assert report["root"]["accuracy_5"] > 50
     assert "2 rows without text left out" in result.stderr
@@ -127,7 +127,7 @@ def test_trees_from_elsewhere_are_scored_at_their_roots(folder):
     result = run("evaluate", folder / "out", folder / "trees.txt", "--trees", "right-branching", "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert set(report) == {"root"}
+    assert set(report) == {"root", "calibration_error"}
     assert report["root"]["n"] == 7
 
 
