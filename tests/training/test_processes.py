@@ -72,7 +72,7 @@ def test_two_processes_have_the_losses_of_one(folder, tune):
     for name, n in {"one": 1, "two": 2}.items():
         code, errors = finished(launch(folder, *arguments, "-o", name, "--log", f"{name}.jsonl", n=n))
         assert code == 0, errors
-        assert errors.count("the weights of epoch") == 1
+        assert errors.count(": the weights of epoch") == 1
         found[name] = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
     for one, two in zip(found["one"], found["two"], strict=True):
         assert one["step"] == two["step"]
