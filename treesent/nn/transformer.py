@@ -37,7 +37,7 @@ class Transformer(nn.Module):
         self.model, self.pooling = model, pooling
         config = model.config
         self.width = int(config.hidden_size)
-        self.longest = _longest(model)
+        self.longest = longest_window(model)
         pad = getattr(config, "pad_token_id", None)
         self._pad = 0 if pad is None else int(pad)
 
@@ -123,8 +123,11 @@ def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator
         yield
 
 
-def _longest(model: nn.Module) -> int:
-    """Pieces that the model's positions allow, marks included."""
+def longest_window(model: nn.Module) -> int:
+    """Give the number of pieces that a model's positions allow, marks included.
+
+    :param model: an ``AutoModel``.
+    """
     config: Any = model.config
     most = int(getattr(config, "max_position_embeddings", 0) or MOST_PIECES)
     for name, module in model.named_modules():

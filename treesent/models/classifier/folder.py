@@ -19,6 +19,7 @@ import numpy as np
 
 from treesent.errors import ModelError, TreesentError
 from treesent.files import replacing
+from treesent.models.classifier.transformer_files import SETTINGS, TOKENIZER
 from treesent.vectors.open import open_vectors
 from treesent.vectors.table import FILE, VectorTable
 from treesent.version import __version__
@@ -33,15 +34,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 CONFIG, WEIGHTS, VECTORS, PARSER = "config.json", "weights.safetensors", "vectors", "parser.safetensors"
 OPINIONS = "opinions.safetensors"
-NAMES = (
-    CONFIG,
-    WEIGHTS,
-    PARSER,
-    OPINIONS,
-    f"{VECTORS}/{FILE}",
-    "transformer/config.json",
-    "transformer/tokenizer.json",
-)
+NAMES = (CONFIG, WEIGHTS, PARSER, OPINIONS, f"{VECTORS}/{FILE}", SETTINGS, TOKENIZER)
 """All files that a model's folder can hold. A name inside a file becomes a path only if it is one of these."""
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 TWO = ("negative", "positive")

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from treesent.data.batches import EncodedCorpus
+from treesent.data.batches import Corpus, EncodedCorpus
 from treesent.errors import RecipeError
 from treesent.files import pipeline_path
-from treesent.models.classifier.evaluation import forest_batches, predict
+from treesent.models.classifier.evaluation import predict_corpus
 from treesent.models.classifier.folder import SentimentModel, load_model
 from treesent.models.classifier.sections import TeacherSource
-from treesent.text.rows import lookup
 from treesent.trees.arrays import ranges
 from treesent.types import Bool, Float16, Float32
 
@@ -96,11 +95,9 @@ def teach(
     :param batch_size: trees a batch.
     :returns: in post-order. *Shape:* ``(n_nodes, n_classes)``
     """
-    found = lookup(model.table, words)
-    own = EncodedCorpus(corpus.structure, found.rows, corpus.label)
-    network = model.network.to(device)
-    batches = forest_batches(network, own, found.extra, model.pieces, words, batch_size, device)
-    return soften(predict(network, batches), temperature)
+    trees = Corpus(words, corpus.structure, corpus.label)
+    probs, _ = predict_corpus(model.network.to(device), model.table, trees, batch_size, model.pieces)
+    return soften(probs, temperature)
 
 
 def soften(probs: Float32, temperature: float) -> Float16:

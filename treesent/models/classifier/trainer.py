@@ -37,7 +37,7 @@ from treesent.models.classifier.word_input import check_encoder
 from treesent.models.classifier.writer import write_pipeline
 from treesent.nn.embedding import VectorEmbedding
 from treesent.nn.pieces import MOST_PIECES
-from treesent.nn.transformer import Transformer
+from treesent.nn.transformer import longest_window
 from treesent.text.pieces import PieceReader
 from treesent.training.family import Family
 from treesent.training.recipe import Recipe
@@ -120,7 +120,7 @@ def prepare(recipe: Recipe, device: torch.device) -> ClassifierData:
         recipe.training.seed,
         has_sets(train, len(labels.names)),
         None if transformer is None else transformer[1](words),
-        MOST_PIECES if transformer is None else Transformer(transformer[0]).longest,
+        MOST_PIECES if transformer is None else longest_window(transformer[0]),
         recipe.training.node_fraction,
         0.0 if teacher is None else teacher.share,
     )
