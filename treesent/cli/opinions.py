@@ -7,8 +7,22 @@ from typing import Annotated
 
 import typer
 
-from treesent.cli.options import Device, Encoding, Null, QuotedTsv, Separator, Threads, open_pipeline
-from treesent.cli.score import OnError, bar, in_words, with_workers, workers_of
+from treesent.cli.options import (
+    AtBadRow,
+    BatchSize,
+    Device,
+    DropUnfinished,
+    Encoding,
+    EscapeFormulas,
+    Null,
+    OnError,
+    QuotedTsv,
+    Resume,
+    Separator,
+    Threads,
+    open_pipeline,
+)
+from treesent.cli.score import bar, in_words, with_workers, workers_of
 
 
 def opinions(
@@ -36,25 +50,18 @@ def opinions(
     model: Annotated[
         str, typer.Option(help="A pipeline with a head for opinions: its folder, or a packaged name.")
     ] = "en_treesent_sm",
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
+    batch_size: BatchSize = 64,
     prefix: Annotated[
         str, typer.Option(help="Of a table: stands before the names of the added columns.")
     ] = "",
-    on_error: Annotated[
-        OnError, typer.Option(help="At a bad row: stop, or put it into OUT.rejects.jsonl and continue.")
-    ] = OnError.fail,
+    on_error: AtBadRow = OnError.fail,
     quoted_tsv: QuotedTsv = False,
     separator: Separator = None,
     encoding: Encoding = None,
     null: Null = None,
-    escape_formulas: Annotated[
-        bool,
-        typer.Option("--escape-formulas", help="In csv and tsv: ' before cells like =cmd() that Excel runs."),
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")
-    ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
+    escape_formulas: EscapeFormulas = False,
+    overwrite: DropUnfinished = False,
+    resume: Resume = False,
     workers: Annotated[
         str, typer.Option(metavar="N", help="Processes that score; auto for as many as pay.")
     ] = "auto",

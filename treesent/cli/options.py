@@ -1,5 +1,6 @@
 """What several commands share: where tensors are computed, and with how many threads."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,4 +59,23 @@ QuotedTsv = Annotated[bool, typer.Option("--quoted-tsv", help="Quotes in tsv wor
 Null = Annotated[
     list[str] | None,
     typer.Option("--null", help="A text that stands for no text (NULL, say); may be repeated."),
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts scored together.")]
+EscapeFormulas = Annotated[
+    bool,
+    typer.Option("--escape-formulas", help="In csv and tsv: ' before cells like =cmd() that Excel runs."),
+]
+DropUnfinished = Annotated[bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")]
+
+
+class OnError(StrEnum):
+    """What a bad row does."""
+
+    fail = "fail"
+    skip = "skip"
+
+
+AtBadRow = Annotated[
+    OnError, typer.Option(help="At a bad row: stop, or put it into OUT.rejects.jsonl and continue.")
 ]

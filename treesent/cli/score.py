@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from treesent.cli.options import Device, Encoding, Null, QuotedTsv, Separator, Threads, open_pipeline
+from treesent.cli.options import (
+    AtBadRow,
+    BatchSize,
+    Device,
+    DropUnfinished,
+    Encoding,
+    EscapeFormulas,
+    Null,
+    OnError,
+    QuotedTsv,
+    Resume,
+    Separator,
+    Threads,
+    open_pipeline,
+)
 from treesent.errors import TreesentError
 
 if TYPE_CHECKING:
@@ -35,13 +49,6 @@ class Nodes(StrEnum):
     none = "none"
     sentences = "sentences"
     all = "all"
-
-
-class OnError(StrEnum):
-    """What a bad row does."""
-
-    fail = "fail"
-    skip = "skip"
 
 
 def score(
@@ -79,11 +86,9 @@ def score(
         Kind | None, typer.Option("--output-format", help="Kind of OUT, whatever its suffix.")
     ] = None,
     model: Annotated[str, typer.Option(help="A pipeline's folder, or a packaged name.")] = "en_treesent_sm",
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
+    batch_size: BatchSize = 64,
     prefix: Annotated[str, typer.Option(help="Stands before the names of the added columns.")] = "",
-    on_error: Annotated[
-        OnError, typer.Option(help="At a bad row: stop, or put it into OUT.rejects.jsonl and continue.")
-    ] = OnError.fail,
+    on_error: AtBadRow = OnError.fail,
     rejects: Annotated[str | None, typer.Option(help="Another file for the rejects.")] = None,
     quoted_tsv: QuotedTsv = False,
     separator: Separator = None,
@@ -92,14 +97,9 @@ def score(
     max_row_size: Annotated[
         int, typer.Option(min=1, help="Bytes of the longest row; a longer one is a bad row.")
     ] = 16 * 2**20,
-    escape_formulas: Annotated[
-        bool,
-        typer.Option("--escape-formulas", help="In csv and tsv: ' before cells like =cmd() that Excel runs."),
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace OUT; drop an unfinished run.")
-    ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
+    escape_formulas: EscapeFormulas = False,
+    overwrite: DropUnfinished = False,
+    resume: Resume = False,
     workers: Annotated[
         str,
         typer.Option(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from treesent.cli.options import Device, Threads, open_pipeline
+from treesent.cli.options import BatchSize, Device, Threads, open_pipeline
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -44,7 +44,7 @@ def serve(
         float,
         typer.Option(min=0, help="Seconds that what is waiting will take; with more, requests get a 429."),
     ] = 5.0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts scored together.")] = 64,
+    batch_size: BatchSize = 64,
     batch_wait: Annotated[
         float, typer.Option(min=0, max=1000, help="Milliseconds that a text waits for others.")
     ] = 2.0,
